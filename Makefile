@@ -1,0 +1,53 @@
+# News Service. `make help` lists what there is.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# Where torch's CPU build comes from; empty: from wherever pip is configured to look.
+TORCH_INDEX ?=
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt worker bench messages servers
+
+help: ## List these commands.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.cpu ## Set up, serve on http://127.0.0.1:8002 (PORT=…) and analyse the watched companies at once.
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@exec $(BIN)/python manage.py serve
+
+test: $(VENV)/.dev servers ## Set up and run all tests, on a private Redis and Postgres.
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## Lint, formatting, types, layers, dependencies, migrations.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check
+
+fmt: $(VENV)/.dev ## Format the code and mend what can be mended.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev servers ## Run every benchmark in its quick form.
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file --quick || exit 1; done
+
+servers: ## Install Redis and PostgreSQL for the tests where they are missing and root may.
+	@tests/install_servers.sh
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch first and alone: a later requirement would take the CUDA build, gigabytes of it.
+$(VENV)/.cpu: requirements/base.txt requirements/cpu.txt requirements/constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
+	@$(BIN)/python -c "import torch, sys; sys.exit('torch is a CUDA build; set TORCH_INDEX to the CPU index of PyTorch' if torch.version.cuda else 0)"
+	$(BIN)/pip install --quiet -r requirements/cpu.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.cpu requirements/dev.txt
+	$(BIN)/pip install --quiet -r requirements/dev.txt
+	@touch $@

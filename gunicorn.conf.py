@@ -1,0 +1,23 @@
+"""How gunicorn serves News Service; what an operator may change is in newsservice/settings.py."""
+
+import logging
+
+from gunicorn.arbiter import Arbiter
+
+from newsservice import VERSION, settings
+
+bind = f"{settings.BIND_ADDRESS}:{settings.PORT}"
+workers = settings.WEB_WORKERS
+threads = settings.WEB_THREADS
+worker_class = "gthread"
+wsgi_app = "newsservice.wsgi:application"
+timeout = 120
+graceful_timeout = 30
+keepalive = 30
+max_requests_jitter = 0
+control_socket_disable = True
+logconfig_dict = settings.LOGGING
+
+
+def when_ready(server: Arbiter) -> None:
+    logging.getLogger("newsservice").info("News Service v%s 시작 완료: http://%s", VERSION, bind)

@@ -1,0 +1,339 @@
+"""All settings, flat. What an operator may change is read from the environment (newsservice/env.py)."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+from newsservice import VERSION
+from newsservice.env import (
+    env_bool,
+    env_choice,
+    env_float,
+    env_int,
+    env_list,
+    env_path,
+    env_str,
+    env_url,
+    read_dotenv,
+    section,
+)
+from newsservice.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+read_dotenv(BASE_DIR / ".env", Path("/app/.env"))
+
+section("Service")
+DEBUG = env_bool(
+    "DJANGO_DEBUG",
+    True,
+    "The embedded default: open, for one machine, answering on loopback names only. false for everything else.",
+)
+SECRET_KEY = env_str("DJANGO_SECRET_KEY", "", "Signs sessions. Required when DJANGO_DEBUG is false.", secret=True)
+ALLOWED_HOSTS = env_list(
+    "DJANGO_ALLOWED_HOSTS", [], "Host names the service answers to. Required when DJANGO_DEBUG is false."
+)
+BIND_ADDRESS = env_str("BIND_ADDRESS", "127.0.0.1", "Address to listen on.")
+PORT = env_int("PORT", 8002, "Port to listen on.", at_least=1, at_most=65535, aliases=["SERVICE_PORT"])
+WEB_WORKERS = env_int(
+    "WEB_WORKERS", 1, "Web processes. More than one share a cache only through Redis.", at_least=1, at_most=64
+)
+WEB_THREADS = env_int("WEB_THREADS", 16, "Requests answered at once by one process.", at_least=1, at_most=256)
+LANGUAGE_CODE = env_choice(
+    "LANGUAGE_CODE", "ko", "Language of messages where a client asks for none.", choices=["ko", "en"]
+)
+LOG_LEVEL = env_choice(
+    "LOG_LEVEL",
+    "INFO",
+    "Least severe line to log.",
+    choices=["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+)
+LOG_FORMAT = env_choice(
+    "LOG_FORMAT", "auto", "auto: text on a terminal, JSON lines elsewhere.", choices=["auto", "text", "json"]
+)
+MAX_BODY_BYTES = env_int("MAX_BODY_BYTES", 1_000_000, "Longest request body accepted.", at_least=1_000)
+
+section("Data")
+DATA_DIR = env_path("DATA_DIR", BASE_DIR / "var", "Where the embedded database and archive are kept.", base=BASE_DIR)
+DATABASE_URL = env_url(
+    "DATABASE_URL",
+    "",
+    "postgres://user:password@host/name in production; SQLite under DATA_DIR where empty.",
+    schemes=["sqlite", "postgres", "postgresql"],
+    secret=True,
+)
+REDIS_URL = env_url(
+    "REDIS_URL",
+    "",
+    "redis://:password@host:6379/1 shares the cache between processes and restarts; local memory otherwise.",
+    schemes=["redis", "rediss", "unix"],
+    secret=True,
+)
+
+section("News provider")
+NEWS_PROVIDER = env_choice(
+    "NEWS_PROVIDER",
+    "auto",
+    "auto: Naver if keys are set, else RSS if the feeds can be reached, else the archive.",
+    choices=["auto", "naver", "rss", "archive"],
+)
+NAVER_CLIENT_ID = env_str("NAVER_CLIENT_ID", "", "Key of the Naver search API.", secret=True)
+NAVER_CLIENT_SECRET = env_str("NAVER_CLIENT_SECRET", "", "Secret of the Naver search API.", secret=True)
+NAVER_API = env_choice(
+    "NAVER_API",
+    "developers",
+    "Which of Naver's two doors the key opens: developers (ends 2027-06-30) or hub, its successor.",
+    choices=["developers", "hub"],
+)
+NAVER_SEARCH_URL = env_url(
+    "NAVER_SEARCH_URL", "", "Another address for the news search, such as a proxy.", schemes=["http", "https"]
+)
+NAVER_CALLS_PER_SECOND = env_int(
+    "NAVER_CALLS_PER_SECOND", 10, "Calls this process makes a second at most.", at_least=1, at_most=1000
+)
+NEWS_RSS_SEARCH_URL = env_url(
+    "NEWS_RSS_SEARCH_URL",
+    "https://news.google.com/rss/search?q={query}&hl=ko&gl=KR&ceid=KR:ko",
+    "A news search that answers in RSS or Atom; {query} is replaced.",
+    schemes=["http", "https"],
+)
+NEWS_RSS_FEEDS = env_list("NEWS_RSS_FEEDS", [], "Further feeds, read whole and filtered by the query.")
+PROVIDER_CONNECT_SECONDS = env_float(
+    "PROVIDER_CONNECT_SECONDS", 3, "Longest wait for a connection to a provider.", at_least=0.1, at_most=60
+)
+PROVIDER_READ_SECONDS = env_float(
+    "PROVIDER_READ_SECONDS", 8, "Longest wait for a provider's whole reply.", at_least=0.1, at_most=120
+)
+
+section("Companies and analysis")
+MONITORED_COMPANIES = env_list("MONITORED_COMPANIES", ["삼성전자", "LG전자"], "Companies watched from the start.")
+SIMILARITY_THRESHOLD = env_float(
+    "SIMILARITY_THRESHOLD",
+    0.75,
+    "From which similarity on two articles are one story.",
+    at_least=0,
+    at_most=1,
+)
+
+section("Smart cache")
+CACHE_ENABLED = env_bool("CACHE_ENABLED", True, "false: every answer is made anew.")
+SEARCH_CACHE_SECONDS = env_int(
+    "SEARCH_CACHE_SECONDS", 30 * 60, "How long a search stays fresh.", at_least=1, at_most=30 * 86400
+)
+CACHE_TTL_HOURS = env_float(
+    "CACHE_TTL_HOURS",
+    24,
+    "How long an analysis stays fresh.",
+    at_least=0.001,
+    at_most=24 * 30,
+    aliases=["CACHE_EXPIRE_HOURS"],
+)
+CACHE_STALE_HOURS = env_float(
+    "CACHE_STALE_HOURS",
+    72,
+    "How much longer a stale answer may be served: while it is refreshed, or while the provider is down.",
+    at_least=0,
+    at_most=24 * 90,
+)
+PREDICTION_CACHE_HOURS = env_float(
+    "PREDICTION_CACHE_HOURS",
+    24 * 7,
+    "How long a model's word on a text is kept.",
+    at_least=0.1,
+    at_most=24 * 90,
+)
+EMPTY_CACHE_SECONDS = env_int("EMPTY_CACHE_SECONDS", 120, "How long an empty search stays fresh.", at_least=1)
+ERROR_CACHE_SECONDS = env_int(
+    "ERROR_CACHE_SECONDS",
+    5,
+    "How long a provider's failure answers the same question.",
+    at_least=1,
+    at_most=300,
+)
+LOCAL_CACHE_ENTRIES = env_int(
+    "LOCAL_CACHE_ENTRIES", 20_000, "Entries of the local memory cache at most.", at_least=100
+)
+
+section("Models")
+MODELS_DIR = env_path(
+    "MODELS_DIR",
+    BASE_DIR / "models",
+    "Holds {MODEL_NAME}_category and {MODEL_NAME}_sentiment.",
+    base=BASE_DIR,
+)
+MODEL_NAME = env_str("MODEL_NAME", "test123", "The pair of models to classify with.")
+MLCORE_FALLBACK = env_bool(
+    "MLCORE_FALLBACK", True, "false: an unusable model is a 503 rather than an analysis by keywords."
+)
+MODEL_LABELS = {
+    "category": env_list(
+        "MODEL_LABELS_CATEGORY", [], "Labels by index, for a category model that names none: 기타,E,S,G."
+    ),
+    "sentiment": env_list(
+        "MODEL_LABELS_SENTIMENT",
+        [],
+        "Labels by index, for a sentiment model that names none: 부정,중립,긍정.",
+    ),
+}
+ML_BATCH_SIZE = env_int("ML_BATCH_SIZE", 32, "Texts a model reads at once at most.", at_least=1, at_most=1024)
+TORCH_NUM_THREADS = env_int("TORCH_NUM_THREADS", 0, "Threads of a model on the CPU; 0: as torch sees fit.")
+
+# --- From here on: decided by us, not by the operator -------------------------------------------------------
+
+if DEBUG:
+    SECRET_KEY = SECRET_KEY or "embedded-mode-on-loopback-signs-nothing-of-value-0123456789abcdef"
+    ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
+else:
+    for name, value in (("DJANGO_SECRET_KEY", SECRET_KEY), ("DJANGO_ALLOWED_HOSTS", ALLOWED_HOSTS)):
+        if not value:
+            raise ImproperlyConfigured(f"{name} is required when DJANGO_DEBUG is false.")
+if bool(NAVER_CLIENT_ID) != bool(NAVER_CLIENT_SECRET):
+    raise ImproperlyConfigured("NAVER_CLIENT_ID and NAVER_CLIENT_SECRET: set both or neither.")
+if NEWS_PROVIDER == "naver" and not NAVER_CLIENT_ID:
+    raise ImproperlyConfigured("NEWS_PROVIDER='naver': needs NAVER_CLIENT_ID and NAVER_CLIENT_SECRET.")
+if "{query}" not in NEWS_RSS_SEARCH_URL:
+    raise ImproperlyConfigured("NEWS_RSS_SEARCH_URL: must hold {query}.")
+
+# Articles brought in by `manage.py import_articles`.
+ARCHIVE_PATH = DATA_DIR / "archive.sqlite3"
+
+ANALYSIS_CACHE_SECONDS = round(CACHE_TTL_HOURS * 3600)
+STALE_CACHE_SECONDS = round(CACHE_STALE_HOURS * 3600)
+PREDICTION_CACHE_SECONDS = round(PREDICTION_CACHE_HOURS * 3600)
+
+ROOT_URLCONF = "newsservice.urls"
+WSGI_APPLICATION = "newsservice.wsgi.application"
+APPEND_SLASH = False
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_structlog",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "mlcore",
+    "search",
+    "dashboard",
+    "system",
+]
+MIDDLEWARE = [
+    "django_structlog.middlewares.RequestMiddleware",
+    "newsservice.api.ErrorEnvelopeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATABASES: dict[str, Any] = {
+    "default": dj_database_url.parse(DATABASE_URL or f"sqlite:///{DATA_DIR / 'news.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+    }
+else:
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": WEB_THREADS + 4, "timeout": 5}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+def redis_cache(url: str) -> dict[str, Any]:
+    """Return the cache configuration of a Redis."""
+    return {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": url,
+        "KEY_PREFIX": "news",
+        "OPTIONS": {
+            # search/store.py keeps compressed JSON, which is bytes; a pickle never comes back from Redis.
+            "SERIALIZER": "django_redis.serializers.msgpack.MSGPackSerializer",
+            # Each under half a second: the most a vanished Redis may hold up a request.
+            "SOCKET_CONNECT_TIMEOUT": 0.3,
+            "SOCKET_TIMEOUT": 0.4,
+            "CONNECTION_POOL_KWARGS": {
+                # Once more, at once, on a connection that a restart closed; never after a timeout.
+                "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+                "max_connections": 4 * WEB_THREADS,
+            },
+        },
+    }
+
+
+def local_cache(entries: int) -> dict[str, Any]:
+    """Return the cache configuration of this process's memory."""
+    return {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": entries},
+    }
+
+
+CACHES = {"default": redis_cache(REDIS_URL) if REDIS_URL else local_cache(LOCAL_CACHE_ENTRIES)}
+
+LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = "Asia/Seoul"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+WHITENOISE_USE_FINDERS = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["newsservice.media.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["newsservice.media.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+    "EXCEPTION_HANDLER": "newsservice.api.handle_exception",
+    "DEFAULT_SCHEMA_CLASS": "newsservice.api.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "News Service",
+    "DESCRIPTION": "What the Korean press says about the companies you watch.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "ENFORCE_NON_BLANK_FIELDS": True,
+}
+
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
+LOGGING = logging_config(level=LOG_LEVEL, fmt=LOG_FORMAT)

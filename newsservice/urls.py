@@ -1,0 +1,18 @@
+from django.contrib import admin
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+
+from system.views import HealthView, UnknownRouteView, home
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("health", HealthView.as_view(schema=None)),
+    path("api/v1/health", HealthView.as_view(schema=None)),
+    path("api/v1/system/health", HealthView.as_view(), name="health"),
+    path("api/v1/search/", include("search.urls")),
+    path("api/v1/schema", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("admin/", admin.site.urls),
+    re_path("", UnknownRouteView.as_view()),
+]
