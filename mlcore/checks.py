@@ -1,0 +1,31 @@
+"""System checks: is each axis answered by the model asked for? Looks at its files and loads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+
+from mlcore import registry
+from mlcore.errors import ModelInvalid
+from mlcore.types import AXES
+
+
+@checks.register()
+def check_models(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[checks.CheckMessage]:
+    """W001: keywords stand in for a model. E001: they would, but MLCORE_FALLBACK is off."""
+    messages: list[checks.CheckMessage] = []
+    for axis in AXES:
+        try:
+            registry.active_model(axis)
+        except ModelInvalid as exc:
+            hint = f"MODELS_DIR is {settings.MODELS_DIR}; `manage.py list_models` shows what is there."
+            if settings.MLCORE_FALLBACK:
+                said = f"{axis} is judged by keywords: {exc.message}"
+                messages.append(checks.Warning(said, hint=hint, id="mlcore.W001"))
+            else:
+                said = f"{axis} cannot be judged, and MLCORE_FALLBACK is off: {exc.message}"
+                messages.append(checks.Error(said, hint=hint, id="mlcore.E001"))
+    return messages

@@ -1,0 +1,216 @@
+"""Which models lie under MODELS_DIR, and whether their files are in order. Reads files only: no torch.
+
+A pair is `{name}_category` and `{name}_sentiment`, each as `save_pretrained` writes it, with an optional
+label_encoder.json. What only shows when the weights are read is for transformer.py to refuse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from mlcore.errors import ModelInvalid
+from mlcore.labels import map_labels
+from mlcore.types import AXES, Axis
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file as it was when it was looked at: changed content has another size or time."""
+
+    path: Path
+    size: int  # bytes
+    modified_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One classifier on disk, its files in order."""
+
+    axis: Axis
+    directory: Path
+    labels: tuple[str, ...]  # codes of mlcore.labels, by the index of the model's output
+    architecture: str  # as transformers calls it: "roberta"
+    files: tuple[File, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def revision(self) -> str:
+        """Name and content, "test123_category@9f3c1a2b4d5e": changes with any file and with the labels.
+
+        Reads every file once a process. Raises ModelInvalid where one cannot be read.
+        """
+        digest = hashlib.sha256(repr(self.labels).encode())
+        try:
+            for file in self.files:
+                digest.update(f"\0{file.path.name}\0{_digest(file)}".encode())
+        except OSError as exc:
+            raise ModelInvalid(self.directory, reason=_said(exc)) from exc
+        return f"{self.directory.name}@{digest.hexdigest()[:12]}"
+
+
+def active_name() -> str:
+    """Return the name of the pair to classify with."""
+    return str(settings.MODEL_NAME)
+
+
+def active_model(axis: Axis) -> Model:
+    """Return the active pair's model of an axis. Raises ModelInvalid, saying why there is none."""
+    return find_model(active_name(), axis=axis)
+
+
+def list_names() -> list[str]:
+    """Return the names of all pairs and halves of pairs under MODELS_DIR, valid or not."""
+    root = Path(settings.MODELS_DIR)
+    if not root.is_dir():
+        return []
+    endings = tuple(f"_{axis}" for axis in AXES)
+    found = {path.name.rpartition("_")[0] for path in root.iterdir() if path.name.endswith(endings)}
+    return sorted(found - {""})
+
+
+def find_model(name: str, *, axis: Axis) -> Model:
+    """Return the named pair's model of an axis. Raises ModelInvalid, saying what is wrong with its files."""
+    directory = Path(settings.MODELS_DIR) / f"{name}_{axis}"
+    if not name or name != Path(name).name:
+        raise ModelInvalid(directory, reason=f"{name!r} is not a model's name")
+    try:
+        return _inspect(directory, _files(directory), axis, tuple(settings.MODEL_LABELS[axis]))
+    except OSError as exc:
+        raise ModelInvalid(directory, reason=_said(exc)) from exc
+    except ValueError as exc:
+        raise ModelInvalid(directory, reason=str(exc)) from exc
+
+
+@lru_cache(maxsize=64)
+def _inspect(directory: Path, files: tuple[File, ...], axis: Axis, given: tuple[str, ...]) -> Model:
+    """Look into the files, once until one changes. Raises ValueError or OSError for what is not in order."""
+    names = [file.path.name for file in files]
+    config = _read_json(directory / "config.json")
+    if not isinstance(config, dict):
+        raise ValueError("config.json is not an object")
+    if "auto_map" in config:
+        raise ValueError("it needs code of its own, which is never run")
+    if not any(name in names for name in TOKENIZERS):
+        raise ValueError("it has no tokenizer (tokenizer.json or vocab.txt)")
+    _check_weights(next((directory / name for name in WEIGHTS if name in names), None))
+    return Model(
+        axis=axis,
+        directory=directory,
+        labels=_read_labels(directory, config, axis=axis, given=given),
+        architecture=str(config.get("model_type", "unknown")),
+        files=files,
+    )
+
+
+def _read_labels(directory: Path, config: dict[str, Any], *, axis: Axis, given: Sequence[str]) -> tuple[str, ...]:
+    """Map what label_encoder.json, else id2label says; where that says nothing, the given names."""
+    own = directory / "label_encoder.json"
+    # Two nameless classes are transformers' default, which it leaves out.
+    classes = _by_index(config.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"}), source="id2label")
+    names = _by_index(_read_json(own), source=own.name) if own.is_file() else classes
+    if len(names) != len(classes):
+        raise ValueError(f"{own.name} names {len(names)} labels, the model has {len(classes)}")
+    try:
+        return map_labels(names, axis=axis)
+    except ValueError:
+        if not given:
+            raise
+    if len(given) != len(classes):
+        setting = f"MODEL_LABELS_{axis.upper()}"
+        raise ValueError(f"{setting} names {len(given)} labels, the model has {len(classes)}")
+    return map_labels(given, axis=axis)
+
+
+def _by_index(entries: object, *, source: str) -> list[str]:
+    """Return label names in order from a list, {index: name} or {name: index}."""
+    if isinstance(entries, list):
+        entries = dict(enumerate(entries))
+    if not isinstance(entries, dict):
+        raise ValueError(f"{source} is neither a list nor an object")
+    if entries and all(isinstance(value, int) for value in entries.values()):
+        entries = {index: name for name, index in entries.items()}
+    by_index = {str(index): str(name) for index, name in entries.items()}
+    if set(by_index) != {str(index) for index in range(len(entries))}:
+        raise ValueError(f"{source} does not number its labels 0, 1, 2 and so on")
+    return [by_index[str(index)] for index in range(len(by_index))]
+
+
+def _check_weights(weights: Path | None) -> None:
+    """Find what a broken copy or download leaves, without reading the weights themselves."""
+    if weights is None:
+        raise ValueError(f"it has no weights ({' or '.join(WEIGHTS)})")
+    with weights.open("rb") as file:
+        start = file.read(8)
+        if start == b"version ":
+            raise ValueError(f"{weights.name} is a Git LFS pointer, not the weights: run git lfs pull")
+        if weights.suffix == ".safetensors":
+            size = weights.stat().st_size
+            header_size = int.from_bytes(start, "little")
+            header = file.read(header_size) if 8 + header_size <= size else b""
+            is_whole = bool(header) and 8 + header_size + _data_size(header) == size
+        else:  # a pickle of torch before 1.6 is checked when it is read
+            is_whole = zipfile.is_zipfile(weights) or start.startswith(b"\x80")
+    if not is_whole:
+        raise ValueError(f"{weights.name} is truncated or damaged")
+
+
+def _data_size(header: bytes) -> int:
+    """Return how many bytes of tensors a safetensors header announces; -1 where it cannot be read."""
+    try:
+        tensors = json.loads(header)
+        return max(int(entry["data_offsets"][1]) for name, entry in tensors.items() if name != "__metadata__")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return -1
+
+
+def _read_json(path: Path) -> object:
+    if not path.is_file():
+        raise ValueError(f"{path.name} is missing")
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as exc:
+        raise ValueError(f"{path.name} is not JSON") from exc
+
+
+def _files(directory: Path) -> tuple[File, ...]:
+    """Return the directory's own files in order: no hidden ones, nothing below it."""
+    if not directory.exists():
+        raise ValueError("there is no such directory")
+    if not directory.is_dir():
+        raise ValueError("it is not a directory")
+    with os.scandir(directory) as entries:
+        found = {entry.name: entry.stat() for entry in entries if entry.is_file()}
+    if not found:
+        raise ValueError("the directory is empty")
+    return tuple(
+        File(path=directory / name, size=found[name].st_size, modified_at_ns=found[name].st_mtime_ns)
+        for name in sorted(found)
+        if not name.startswith(".")
+    )
+
+
+@lru_cache(maxsize=1024)
+def _digest(file: File) -> str:
+    with file.path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _said(exc: OSError) -> str:
+    return f"{Path(str(exc.filename)).name}: {exc.strerror}" if exc.filename else str(exc)
