@@ -1,0 +1,86 @@
+"""From a provider's pages to judged stories: fetch, group, score, classify, summarise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from mlcore.labels import LABELS
+from mlcore.types import Axis, Judgement
+from search import keywords, relevance
+from search.dedup import group_stories, representative
+from search.providers.base import Provider
+from search.text import canonical_url
+from search.types import Article, JudgedStory, SearchQuery, SearchResult, Story, Summary
+
+TOP_KEYWORDS = 10
+
+
+def find_stories(provider: Provider, query: SearchQuery, *, wanted: int) -> SearchResult:
+    """Walk the provider's pages until `wanted` stories are found or it has nothing more."""
+    articles: list[Article] = []
+    groups: list[tuple[int, ...]] = []
+    total, is_exhausted = 0, False
+    for page in provider.pages(query.upstream, sort=query.sort, start=query.start):
+        articles += _unseen(page.articles, articles)
+        total, is_exhausted = page.total, page.is_last
+        if is_exhausted or len(articles) >= wanted:
+            groups = _group(articles, query)
+            if is_exhausted or len(groups) >= wanted:
+                break
+    return SearchResult(
+        query=query,
+        provider=provider.name,
+        searched_at=datetime.now(UTC),
+        total_found=total,
+        original_count=len(articles),
+        stories=tuple(_story(articles, group, query) for group in groups),
+        is_exhausted=is_exhausted,
+    )
+
+
+def judge_stories(
+    stories: Sequence[Story], *, company: str, classify: Callable[[Sequence[str]], Sequence[Judgement]]
+) -> tuple[JudgedStory, ...]:
+    """Classify each story's article and name its telling nouns; paired by position, never by title."""
+    judgements = classify([story.article.text for story in stories])
+    return tuple(
+        JudgedStory(
+            story=story,
+            judgement=judgement,
+            keywords=keywords.extract(story.article.text, leave_out=(company, story.article.publisher)),
+        )
+        for story, judgement in zip(stories, judgements, strict=True)
+    )
+
+
+def summarize(judged: Sequence[JudgedStory]) -> Summary:
+    """Count labels and rank keywords."""
+    return Summary(
+        total=len(judged),
+        categories=_distribution("category", [story.judgement.category.label for story in judged]),
+        sentiments=_distribution("sentiment", [story.judgement.sentiment.label for story in judged]),
+        top_keywords=keywords.rank([story.keywords for story in judged], limit=TOP_KEYWORDS),
+    )
+
+
+def _unseen(page: Sequence[Article], earlier: Sequence[Article]) -> list[Article]:
+    """Leave out what an earlier page brought: pages shift while news come in."""
+    seen = {canonical_url(article.url) for article in earlier}
+    return [article for article in page if canonical_url(article.url) not in seen]
+
+
+def _group(articles: Sequence[Article], query: SearchQuery) -> list[tuple[int, ...]]:
+    if not query.remove_duplicates:
+        return [(position,) for position in range(len(articles))]
+    return group_stories(articles, threshold=query.similarity_threshold)
+
+
+def _story(articles: Sequence[Article], group: tuple[int, ...], query: SearchQuery) -> Story:
+    article = articles[representative(articles, group)]
+    return Story(article=article, mention_count=len(group), relevance_score=relevance.score(article, query))
+
+
+def _distribution(axis: Axis, labels: Sequence[str]) -> dict[str, int]:
+    return dict.fromkeys(LABELS[axis], 0) | dict(Counter(labels))

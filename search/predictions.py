@@ -1,0 +1,30 @@
+"""What a model said of a text, kept per (text, revisions): the same article is never judged twice alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+from django.conf import settings
+
+from mlcore.types import Axis, Judgement
+from search import store
+
+
+def recall(texts: Sequence[str], revisions: Mapping[Axis, str]) -> dict[str, Judgement]:
+    """Return the judgements known, by text."""
+    if not settings.CACHE_ENABLED:
+        return {}
+    keys = {_key(text, revisions): text for text in texts}
+    return {keys[key]: judgement for key, judgement in store.get_many(list(keys), Judgement).items()}
+
+
+def keep(judgements: Mapping[str, Judgement], revisions: Mapping[Axis, str]) -> None:
+    if settings.CACHE_ENABLED and judgements:
+        values = {_key(text, revisions): judgement for text, judgement in judgements.items()}
+        store.put_many(values, seconds=settings.PREDICTION_CACHE_SECONDS)
+
+
+def _key(text: str, revisions: Mapping[Axis, str]) -> str:
+    said_by = blake2b(repr(sorted(revisions.items())).encode(), digest_size=6).hexdigest()
+    return f"prediction:{said_by}:{blake2b(text.encode(), digest_size=12).hexdigest()}"

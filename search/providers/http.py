@@ -1,0 +1,112 @@
+"""One GET to a provider: pooled, bounded in time and size, its faults in our words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+from django.conf import settings
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
+from urllib3.util.retry import Retry
+
+from newsservice import VERSION
+from search.errors import ProviderError, ProviderTimeout
+
+MAX_REPLY_BYTES = 8_000_000
+USER_AGENT = f"NewsService/{VERSION}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class RetryFaults(Retry):
+    """Twice more, with backoff and jitter, after a 5xx or a broken connection; never after a slow reply."""
+
+    @classmethod
+    def default_policy(cls) -> RetryFaults:
+        return cls(
+            total=2,
+            backoff_factor=0.2,
+            backoff_jitter=0.2,
+            status_forcelist=(500, 502, 503, 504),
+            allowed_methods=("GET",),
+            retry_after_max=2,
+            raise_on_status=False,
+        )
+
+    def increment(self, method=None, url=None, response=None, error=None, _pool=None, _stacktrace=None):  # type: ignore[no-untyped-def]
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+def session(adapter: HTTPAdapter) -> requests.Session:
+    """Return a session whose connections all go through `adapter`."""
+    pooled = requests.Session()
+    pooled.headers["User-Agent"] = USER_AGENT
+    pooled.mount("https://", adapter)
+    pooled.mount("http://", adapter)
+    return pooled
+
+
+def get(
+    client: requests.Session,
+    url: str,
+    *,
+    provider: str,
+    params: Mapping[str, str | int] | None = None,
+    headers: Mapping[str, str] | None = None,
+    redirects: bool = False,
+) -> Reply:
+    """GET within PROVIDER_CONNECT_SECONDS and PROVIDER_READ_SECONDS (for the whole reply).
+
+    Raises ProviderTimeout (too slow) or ProviderError (refused, broken off, too large).
+    """
+    deadline = time.monotonic() + settings.PROVIDER_CONNECT_SECONDS + settings.PROVIDER_READ_SECONDS
+    timeout = (settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS)
+    try:
+        with client.get(
+            url, params=params, headers=headers, timeout=timeout, allow_redirects=redirects, stream=True
+        ) as response:
+            body = _read(response, deadline=deadline, provider=provider)
+            return Reply(status=response.status_code, headers=response.headers, body=body)
+    except requests.Timeout as exc:
+        raise ProviderTimeout(provider=provider, reason="no answer in time") from exc
+    except requests.RequestException as exc:
+        if _is_timeout(exc):
+            raise ProviderTimeout(provider=provider, reason="the answer broke off") from exc
+        raise ProviderError(provider=provider, reason=_reason(exc)) from exc
+
+
+def _read(response: requests.Response, *, deadline: float, provider: str) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(65536):
+        body += chunk
+        if len(body) > MAX_REPLY_BYTES:
+            raise ProviderError(provider=provider, reason="the answer is too large")
+        if time.monotonic() > deadline:
+            raise ProviderTimeout(provider=provider, reason="the answer trickles")
+    return bytes(body)
+
+
+def _is_timeout(exc: BaseException) -> bool:
+    """While a body is read, requests words urllib3's timeout as a connection error."""
+    return any(isinstance(cause, ReadTimeoutError) for cause in exc.args)
+
+
+def _reason(exc: requests.RequestException) -> str:
+    """Name the fault, not the address or headers: an exception's own text may hold both."""
+    if isinstance(exc, requests.exceptions.SSLError):
+        return "its certificate is not accepted"
+    if isinstance(exc, requests.exceptions.ChunkedEncodingError):
+        return "the answer broke off"
+    if isinstance(exc, requests.ConnectionError):
+        return "no connection"
+    return type(exc).__name__

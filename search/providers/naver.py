@@ -1,0 +1,177 @@
+"""Naver's news search, through either of its doors.
+
+Developers Center: https://developers.naver.com/docs/serviceapi/search/news/news.md (no new keys since
+2026-07-31, ends 2027-06-30). NAVER API HUB, its successor, takes the same parameters and gives the same fields.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import requests
+from django.conf import settings
+from requests_ratelimiter import LimiterAdapter
+
+from search import press
+from search.errors import ProviderAuthError, ProviderError, ProviderQuotaExceeded
+from search.providers import http
+from search.text import strip_markup, web_url
+from search.types import Article, Page, Sort
+
+logger = logging.getLogger(__name__)
+
+PAGE_SIZE = 100  # `display` at most
+LAST_START = 1000  # `start` at most
+SEOUL = ZoneInfo("Asia/Seoul")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    url: str
+    id_header: str
+    secret_header: str
+
+
+DIALECTS = {
+    "developers": Dialect(
+        url="https://openapi.naver.com/v1/search/news.json",
+        id_header="X-Naver-Client-Id",
+        secret_header="X-Naver-Client-Secret",  # noqa: S106 a header's name
+    ),
+    "hub": Dialect(
+        url="https://naverapihub.apigw.ntruss.com/search/v1/news",
+        id_header="X-NCP-APIGW-API-KEY-ID",
+        secret_header="X-NCP-APIGW-API-KEY",  # noqa: S106 a header's name
+    ),
+}
+
+# What an error code in a refusal means, in either dialect; HUB's are its gateway's.
+DAILY_QUOTA = {"010", "400"}
+SPEED_LIMIT = {"012", "410", "420"}
+
+
+class NaverProvider:
+    """One page is one call of `display=100`; the window ends at `start=1000`."""
+
+    name = "naver"
+
+    def __init__(self) -> None:
+        dialect = DIALECTS[settings.NAVER_API]
+        self._url = settings.NAVER_SEARCH_URL or dialect.url
+        self._headers = {
+            dialect.id_header: settings.NAVER_CLIENT_ID,
+            dialect.secret_header: settings.NAVER_CLIENT_SECRET,
+        }
+        self._client: requests.Session = http.session(
+            LimiterAdapter(
+                per_second=settings.NAVER_CALLS_PER_SECOND,
+                pool_maxsize=32,
+                max_retries=http.RetryFaults.default_policy(),
+            )
+        )
+
+    def pages(self, query: str, *, sort: Sort, start: int) -> Iterator[Page]:
+        for first in range(start, LAST_START + 1, PAGE_SIZE):
+            payload = self._call(query, sort=sort, start=first)
+            articles = tuple(article for item in payload["items"] if (article := _article(item)))
+            total = int(payload["total"])
+            end = first + PAGE_SIZE
+            is_last = len(payload["items"]) < PAGE_SIZE or end > min(total, LAST_START)
+            yield Page(articles=articles, total=total, is_last=is_last)
+            if is_last:
+                return
+
+    def _call(self, query: str, *, sort: Sort, start: int) -> dict[str, Any]:
+        reply = http.get(
+            self._client,
+            self._url,
+            provider=self.name,
+            params={"query": query, "display": PAGE_SIZE, "start": start, "sort": sort},
+            headers=self._headers,
+        )
+        if reply.status != 200:
+            raise _refusal(reply)
+        return _payload(reply.body)
+
+
+def _payload(body: bytes) -> dict[str, Any]:
+    """Return the reply, sure to hold `items` (objects) and `total`, or raise ProviderError."""
+    try:
+        payload = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise ProviderError(provider="naver", reason="the answer is not JSON") from exc
+    if (
+        not isinstance(payload, dict)
+        or not isinstance(payload.get("items"), list)
+        or not isinstance(payload.get("total"), int)
+        or not all(isinstance(item, dict) for item in payload["items"])
+    ):
+        raise ProviderError(provider="naver", reason="the answer is not a list of news")
+    return payload
+
+
+def _article(item: Mapping[str, object]) -> Article | None:
+    """Return an item as an article; None where it has no title or no link a browser may follow."""
+    link = web_url(str(item.get("link") or ""))
+    url = web_url(str(item.get("originallink") or "")) or link
+    title = strip_markup(str(item.get("title") or ""))
+    if not url or not title:
+        logger.warning("naver: an item without title or link is left out")
+        return None
+    return Article(
+        url=url,
+        link=link or url,
+        title=title,
+        summary=strip_markup(str(item.get("description") or "")),
+        publisher=press.publisher(url, link=link),
+        published_at=_published_at(str(item.get("pubDate") or "")),
+    )
+
+
+def _published_at(text: str) -> datetime | None:
+    try:
+        published_at = parsedate_to_datetime(text)
+        return (published_at if published_at.tzinfo else published_at.replace(tzinfo=SEOUL)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _refusal(reply: http.Reply) -> ProviderError:
+    """Return what a refusal means: credentials, quota, or a failure; its own code and words kept."""
+    code, said = _error_of(reply.body)
+    details: dict[str, Any] = {"provider": "naver", "status": reply.status, "provider_code": code}
+    details["reason"] = f"HTTP {reply.status} {code} {said}".strip()
+    if reply.status in {401, 403}:
+        return ProviderAuthError(**details)
+    if reply.status == 429 and code in SPEED_LIMIT:
+        return ProviderQuotaExceeded(retry_after=1, **details)
+    if reply.status == 429:
+        return ProviderQuotaExceeded(retry_after=_seconds_to_midnight(), **details)
+    return ProviderError(**details)
+
+
+def _error_of(body: bytes) -> tuple[str, str]:
+    """Return (code, message) of a refusal, in either dialect's shape; empty strings where it has none."""
+    try:
+        payload = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "", ""
+    error = payload.get("error", payload) if isinstance(payload, dict) else {}
+    if not isinstance(error, dict):
+        return "", ""
+    message = error.get("errorMessage") or error.get("message") or ""
+    return str(error.get("errorCode", "")), strip_markup(str(message))[:200]
+
+
+def _seconds_to_midnight() -> int:
+    """Return the seconds until Naver counts anew: midnight in Seoul."""
+    now = datetime.now(SEOUL)
+    midnight = datetime.combine(now.date() + timedelta(days=1), time(), tzinfo=SEOUL)
+    return int((midnight - now).total_seconds()) + 1

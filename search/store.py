@@ -1,0 +1,130 @@
+"""Django's cache as the smart cache sees it: typed values, compressed JSON, and faults that cost only speed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import msgspec
+import zstandard
+from django.core.cache import cache
+from django_redis.exceptions import ConnectionInterrupted
+from redis.exceptions import LockError, RedisError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 2.0  # how long a store that failed is left alone
+LEASE_SECONDS = 10.0  # how long a process that died still holds a lock
+
+
+class _Breaker:
+    """Lets one caller at a time try a store that failed, every RETRY_SECONDS; the others go without it."""
+
+    def __init__(self) -> None:
+        self._closed_until = 0.0
+
+    def call(self, operation: Callable[[], T], default: T) -> T:
+        if self._closed_until:
+            if time.monotonic() < self._closed_until:
+                return default
+            self._closed_until = time.monotonic() + RETRY_SECONDS
+        try:
+            result = operation()
+        except (ConnectionInterrupted, RedisError, OSError) as exc:
+            if not self._closed_until:
+                logger.warning("redis_connected=False: going on without the cache: %s", type(exc).__name__)
+            self._closed_until = time.monotonic() + RETRY_SECONDS
+            return default
+        if self._closed_until:
+            logger.warning("redis_connected=True: the cache is used again")
+            self._closed_until = 0.0
+        return result
+
+
+_breaker = _Breaker()
+
+
+def get(key: str, type_: type[T]) -> T | None:
+    """Return what is kept under a key; None where nothing is, or nothing of this type."""
+    return get_many([key], type_).get(key)
+
+
+def get_many(keys: Sequence[str], type_: type[T]) -> dict[str, T]:
+    found = _breaker.call(lambda: _fetch(keys), {})
+    values = {key: _decode(key, data, type_) for key, data in found.items()}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def put(key: str, value: object, *, seconds: float) -> None:
+    put_many({key: value}, seconds=seconds)
+
+
+def put_many(values: Mapping[str, object], *, seconds: float) -> None:
+    data = {key: zstandard.compress(msgspec.json.encode(value)) for key, value in values.items()}
+    _breaker.call(lambda: cache.set_many(data, timeout=seconds), None)
+
+
+def forget(key: str) -> None:
+    _breaker.call(lambda: cache.delete(key), False)
+
+
+def is_connected() -> bool:
+    """Whether the store answers now; a round trip."""
+    return _breaker.call(lambda: cache.get("is-connected", "yes") == "yes", False)
+
+
+@contextmanager
+def locked(key: str) -> Iterator[None]:
+    """Hold a lock across processes, renewed while held; local memory, and a Redis that is away, have none."""
+    lock = _breaker.call(lambda: _acquire(key), None) if hasattr(cache, "lock") else None
+    if lock is None:
+        yield
+        return
+    done = threading.Event()
+    renewal = threading.Thread(target=_renew, args=(lock, done), daemon=True)
+    renewal.start()
+    try:
+        yield
+    finally:
+        done.set()
+        renewal.join()
+        _breaker.call(lambda: _unlock(lock.release), None)
+
+
+def _acquire(key: str):  # type: ignore[no-untyped-def]  # redis.lock.Lock or None; redis-py leaves it untyped
+    lock = cache.lock(f"lock:{key}", timeout=LEASE_SECONDS, sleep=0.02, thread_local=False)  # type: ignore[attr-defined]
+    return lock if lock.acquire() else None
+
+
+def _renew(lock, done: threading.Event) -> None:  # type: ignore[no-untyped-def]
+    while not done.wait(LEASE_SECONDS / 3):
+        _breaker.call(lambda: _unlock(lock.reacquire), None)
+
+
+def _unlock(operation: Callable[[], object]) -> None:
+    try:
+        operation()
+    except LockError:
+        logger.warning("a lock was lost: its work may be done twice")
+
+
+def _fetch(keys: Sequence[str]) -> Mapping[str, object]:
+    try:
+        return cache.get_many(keys)
+    except ValueError as exc:  # what msgpack raises on bytes it has not written
+        logger.warning("cache: one of %s is unreadable and will be made anew: %s", keys[:3], type(exc).__name__)
+        return {}
+
+
+def _decode(key: str, data: object, type_: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(zstandard.decompress(data), type=type_)  # type: ignore[arg-type]
+    except (msgspec.MsgspecError, zstandard.ZstdError, TypeError, ValueError) as exc:
+        logger.warning("cache: %s is unreadable and will be made anew: %s", key, type(exc).__name__)
+        return None

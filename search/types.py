@@ -1,0 +1,117 @@
+"""Values that cross search's boundaries. Dicts stop at the providers and at the presenters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from mlcore.types import Axis, Judgement
+
+Sort = Literal["sim", "date"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """One news item as a provider reported it, cleaned of markup."""
+
+    url: str  # identity: the publisher's own link
+    link: str  # where the provider serves it (a portal's page), else the same as url
+    title: str
+    summary: str
+    publisher: str  # name; the host where no name is known
+    published_at: datetime | None  # timezone-aware, UTC; None where the provider's date cannot be read
+
+    @property
+    def text(self) -> str:
+        """What a classifier reads."""
+        return f"{self.title} {self.summary}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What one call to a provider brought."""
+
+    articles: tuple[Article, ...]
+    total: int  # the provider's own estimate of all matches
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchQuery:
+    """Everything that decides which stories are found, but for how many are shown."""
+
+    text: str  # normalised: a company's name, or words
+    is_company: bool
+    sort: Sort = "sim"
+    start: int = 1  # 1-based position of the first article in the provider's list
+    remove_duplicates: bool = True
+    similarity_threshold: float = 0.75  # 0..1
+
+    @property
+    def upstream(self) -> str:
+        """The query as a provider gets it: a company's name is one quoted phrase."""
+        return '"{}"'.format(self.text.replace('"', "")) if self.is_company else self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Articles that tell the same story, shown by the most informative of them."""
+
+    article: Article
+    mention_count: int  # articles in the group, at least 1
+    relevance_score: float  # 0..1, search.relevance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """What was found for a query, best first; original_count = sum of all mention_counts."""
+
+    query: SearchQuery
+    provider: str
+    searched_at: datetime  # when the provider was asked, UTC
+    total_found: int
+    original_count: int  # articles fetched, before grouping
+    stories: tuple[Story, ...]
+    is_exhausted: bool  # the provider has nothing more to give
+
+    @property
+    def duplicates_removed(self) -> int:
+        return self.original_count - len(self.stories)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedStory:
+    """A story, what the engine says of it, and its telling nouns."""
+
+    story: Story
+    judgement: Judgement
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """An analysis in a few numbers. Distributions hold every label of the vocabulary, zeros included."""
+
+    total: int
+    categories: dict[str, int]  # code -> stories
+    sentiments: dict[str, int]
+    top_keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """The judged stories of one company, in the order of the search."""
+
+    company: str
+    analysis_id: int | None  # of the stored history; None where it could not be stored
+    analyzed_at: datetime  # UTC
+    models: dict[Axis, str]  # revision that answered, by axis
+    found: SearchResult  # all stories found, judged or not
+    judged: tuple[JudgedStory, ...]  # the first of them
+    summary: Summary  # of the judged ones
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no further story could be judged."""
+        return self.found.is_exhausted and len(self.judged) == len(self.found.stories)
