@@ -1,0 +1,93 @@
+"""Fixtures all tests share. What is real in production is real here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+from mlcore.engine import reset_engine
+from newsservice.settings import redis_cache
+from search import providers, store
+from tests.servers import RedisServer, ServerMissing, postgres
+from tests.stand_ins import NaverStandIn, news_item
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--require-servers", action="store_true", help="Fail where Redis or PostgreSQL is missing.")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process() -> Iterator[None]:
+    """Begin each test as a process begins: nothing cached, nothing loaded, no provider chosen."""
+    yield
+    cache.clear()
+    reset_engine()
+    store._breaker._closed_until = 0.0
+    providers._naver.cache_clear()
+    providers._rss.cache_clear()
+    providers._feeds = providers._Feeds()
+
+
+@pytest.fixture
+def client() -> APIClient:
+    """A client as of the embedded mode: JSON, nobody signed in."""
+    return APIClient(SERVER_NAME="localhost")
+
+
+@pytest.fixture
+def naver(settings) -> Iterator[NaverStandIn]:
+    """A stand-in for Naver with 30 items of its own, and a service that asks it."""
+    stand_in = NaverStandIn([news_item(number) for number in range(30)])
+    with stand_in.running():
+        settings.NEWS_PROVIDER = "naver"
+        settings.NAVER_SEARCH_URL = f"{stand_in.url}/v1/search/news.json"
+        settings.NAVER_CLIENT_ID, settings.NAVER_CLIENT_SECRET = stand_in.id, stand_in.secret
+        settings.NAVER_CALLS_PER_SECOND = 1000
+        settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS = 0.5, 1.0
+        yield stand_in
+
+
+@contextmanager
+def required(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A server that is missing is said loudly; CI does not go on without."""
+    try:
+        yield
+    except ServerMissing as exc:
+        if request.config.getoption("--require-servers"):
+            pytest.fail(f"{exc} is not on this machine.")
+        pytest.skip(f"DID NOT RUN: {exc} is not on this machine; see tests/install_servers.sh")
+
+
+@pytest.fixture(scope="session")
+def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    with required(request):
+        server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer, settings) -> Iterator[RedisServer]:
+    """The service's cache in a real Redis, empty."""
+    settings.REDIS_URL = redis_server.url
+    settings.CACHES = {"default": redis_cache(redis_server.url)}
+    cache.clear()
+    yield redis_server
+    redis_server.thaw()
+    if redis_server.process.poll() is not None:
+        redis_server.start()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with required(request):
+        from tests.servers import _postgres_programs
+
+        _postgres_programs()
+    with postgres() as url:
+        yield url

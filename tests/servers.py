@@ -1,0 +1,120 @@
+"""Redis and PostgreSQL of the test run's own: on free ports, in temporary directories, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+
+class ServerMissing(Exception):
+    """A server program is not on this machine."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RedisServer:
+    """A private Redis that can be stopped, frozen and started again on its port."""
+
+    def __init__(self) -> None:
+        self.program = shutil.which("redis-server")
+        if not self.program:
+            raise ServerMissing("redis-server")
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/1"
+
+    def start(self) -> None:
+        arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen([str(self.program), *arguments], stdout=subprocess.DEVNULL)
+        wait_until(lambda: redis.Redis(port=self.port).ping(), failing_with=redis.ConnectionError)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def freeze(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
+
+
+def wait_until(condition, *, failing_with: type[Exception] = OSError, seconds: float = 30) -> None:
+    """Wait for a true answer; an exception of the given kind means not yet."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except failing_with:
+            pass
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{condition} did not come true within {seconds} seconds")
+        time.sleep(0.05)
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Run a private PostgreSQL; yield the URL of its database. initdb refuses root: then as user postgres."""
+    programs = _postgres_programs()
+    port = free_port()
+    directory = Path(tempfile.mkdtemp(prefix="news-service-postgres-"))
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if as_user:
+        shutil.chown(directory, "postgres")
+    data = directory / "data"
+    try:
+        _run(
+            [
+                *as_user,
+                programs / "initdb",
+                "-D",
+                data,
+                "-U",
+                "news",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "-N",
+            ]
+        )
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -k {directory} -c fsync=off -c max_connections=60"
+        _run([*as_user, programs / "pg_ctl", "-D", data, "-o", options, "-l", directory / "log", "-w", "start"])
+        yield f"postgres://news@127.0.0.1:{port}/postgres"
+    finally:
+        _run([*as_user, programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], check=False)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _postgres_programs() -> Path:
+    newest = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = newest[-1] if newest else shutil.which("initdb")
+    if not found:
+        raise ServerMissing("initdb (PostgreSQL)")
+    return Path(found).parent
+
+
+def _run(command: list[object], *, check: bool = True) -> None:
+    subprocess.run([str(part) for part in command], check=check, cwd="/", stdout=subprocess.DEVNULL)

@@ -1,0 +1,15 @@
+"""Settings of the test run: the embedded defaults, whatever `.env` lies about, and no network."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from newsservice import env
+
+env.read_dotenv = lambda *paths: None
+os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="news-service-tests-"))
+os.environ.setdefault("NEWS_PROVIDER", "archive")
+
+from newsservice.settings import *  # noqa: E402, F403
+
+MODELS_DIR = Path(os.environ["DATA_DIR"]) / "models"

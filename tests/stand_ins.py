@@ -1,0 +1,163 @@
+"""Stand-ins for the world outside: real sockets on loopback, replies as the provider words them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+Handler = Callable[["Exchange"], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a client asked."""
+
+    path: str
+    params: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A call, and the socket to answer it on."""
+
+    call: Call
+    request: BaseHTTPRequestHandler
+
+    def reply(
+        self, status: int, body: bytes | object, *, length: int | None = None, type_: str = "application/json"
+    ) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+        self.request.send_response(status)
+        self.request.send_header("Content-Type", type_)
+        self.request.send_header("Content-Length", str(len(data) if length is None else length))
+        self.request.end_headers()
+        self.request.wfile.write(data)
+
+
+class StandIn:
+    """An HTTP server that records its calls and answers as it is told."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.calls: list[Call] = []
+        self.handler = handler
+        self.delay = 0.0
+        self._counting = Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._request_handler())
+        self._server.daemon_threads = True
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def running(self) -> Iterator[StandIn]:
+        thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            self._server.server_close()
+
+    def _request_handler(self) -> type[BaseHTTPRequestHandler]:
+        stand_in = self
+
+        class RequestHandler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                params = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                call = Call(path=parts.path, params=params, headers=dict(self.headers))
+                with stand_in._counting:
+                    stand_in.calls.append(call)
+                time.sleep(stand_in.delay)
+                stand_in.handler(Exchange(call=call, request=self))
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Stay silent."""
+
+        return RequestHandler
+
+
+class NaverStandIn(StandIn):
+    """Naver's news search over items of one's own, in either dialect."""
+
+    id, secret = "an-id", "a-very-secret-secret"
+    id_headers: ClassVar = {
+        "X-Naver-Client-Id": "X-Naver-Client-Secret",
+        "X-NCP-APIGW-API-KEY-ID": "X-NCP-APIGW-API-KEY",
+    }
+
+    def __init__(self, items: Sequence[Mapping[str, str]] = ()) -> None:
+        super().__init__(self.search)
+        self.items = list(items)
+
+    def search(self, exchange: Exchange) -> None:
+        headers = exchange.call.headers
+        if not any(
+            headers.get(id_header) == self.id and headers.get(secret_header) == self.secret
+            for id_header, secret_header in self.id_headers.items()
+        ):
+            exchange.reply(
+                401, {"errorMessage": "NID AUTH Result Invalid (1000) : Authentication failed.", "errorCode": "024"}
+            )
+            return
+        start, display = int(exchange.call.params["start"]), int(exchange.call.params["display"])
+        items = self.items[start - 1 : start - 1 + display]
+        exchange.reply(
+            200,
+            {
+                "lastBuildDate": "Sun, 22 Nov 2026 10:00:00 +0900",
+                "total": len(self.items),
+                "start": start,
+                "display": len(items),
+                "items": items,
+            },
+        )
+
+    def refuse(self, status: int, body: bytes | object, **options: Any) -> None:
+        """From now on answer every search with this."""
+        self.handler = lambda exchange: exchange.reply(status, body, **options)
+
+    def recover(self) -> None:
+        self.handler = self.search
+
+
+def news_item(number: int, *, title: str = "", description: str = "", host: str = "press.example") -> dict[str, str]:
+    """Return an item as Naver words it, unlike every other number's."""
+    return {
+        "title": title or f"<b>한빛전자</b>, {WORDS[number % len(WORDS)]} {number}호 계약 &quot;체결&quot;",
+        "originallink": f"https://www.{host}/news/{number}",
+        "link": f"https://n.news.naver.com/mnews/article/001/{number:010d}?sid=101",
+        "description": description or f"<b>한빛전자</b>가 {number}번째 {WORDS[number % len(WORDS)]} 소식을 전했다...",
+        "pubDate": f"Fri, 20 Nov 2026 {9 + number // 60 % 12:02d}:{number % 60:02d}:00 +0900",
+    }
+
+
+WORDS = (
+    "태양광",
+    "반도체",
+    "노사협의",
+    "이사회",
+    "물류",
+    "연구개발",
+    "수출",
+    "협력사",
+    "품질",
+    "채용",
+    "기부",
+    "특허",
+)

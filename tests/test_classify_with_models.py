@@ -1,0 +1,148 @@
+"""Texts go through the models in batches, and come back in order with the answers they would get alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+
+from mlcore.batching import plan_batches
+from mlcore.engine import get_engine, reset_engine
+from mlcore.keyword import find_evidence
+from mlcore.types import Judgement
+from tests.models import TEXTS, edit_json, edit_weights, make_pair
+
+
+@pytest.fixture(scope="module")
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    models_dir = tmp_path_factory.mktemp("models")
+    make_pair(models_dir, "test123")
+    return models_dir
+
+
+@pytest.fixture(autouse=True)
+def _engine(models_dir: Path, settings: Settings) -> Iterator[None]:
+    settings.MODELS_DIR = models_dir
+    settings.MODEL_NAME = "test123"
+    reset_engine()
+    yield
+    reset_engine()
+
+
+def assert_alike(left: list[Judgement], right: list[Judgement]) -> None:
+    assert len(left) == len(right)
+    for one, other in zip(left, right, strict=True):
+        assert one.category.scores == pytest.approx(other.category.scores, abs=1e-5)
+        assert one.sentiment.scores == pytest.approx(other.sentiment.scores, abs=1e-5)
+
+
+def test_the_scores_are_those_of_the_model_itself(models_dir: Path) -> None:
+    directory = models_dir / "test123_category"
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(directory)
+    model = AutoModelForSequenceClassification.from_pretrained(directory).eval()
+
+    judgements = get_engine().classify(TEXTS)
+
+    for text, judgement in zip(TEXTS, judgements, strict=True):
+        encoded = tokenizer(text, return_tensors="pt", truncation=True, max_length=512)
+        with torch.inference_mode():
+            expected = model(**encoded).logits.softmax(-1)[0].tolist()
+        assert list(judgement.category.scores.values()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_batch_answers_in_order_what_each_text_gets_alone() -> None:
+    texts = [*TEXTS, *reversed(TEXTS)] * 6
+
+    together = get_engine().classify(texts)
+
+    alone = {text: get_engine().classify([text])[0] for text in TEXTS}
+    assert_alike(together, [alone[text] for text in texts])
+
+
+def test_callers_at_the_same_time_get_their_own_answers() -> None:
+    alone = {text: get_engine().classify([text]) for text in TEXTS}
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        answers = list(pool.map(lambda text: get_engine().classify([text]), TEXTS * 10))
+
+    for text, answer in zip(TEXTS * 10, answers, strict=True):
+        assert_alike(answer, alone[text])
+
+
+def test_the_label_has_the_highest_score_and_scores_sum_to_one() -> None:
+    for judgement in get_engine().classify(TEXTS):
+        for prediction in (judgement.category, judgement.sentiment):
+            assert sum(prediction.scores.values()) == pytest.approx(1)
+            assert prediction.confidence == max(prediction.scores.values())
+
+
+def test_a_models_word_is_backed_by_evidence_from_the_text() -> None:
+    texts = ["공장의 온실가스 배출을 줄이고 재생에너지를 늘린다", "영업이익이 크게 늘었다"]
+
+    for text, judgement in zip(texts, get_engine().classify(texts), strict=True):
+        label = judgement.category.label
+        assert judgement.category.evidence == find_evidence(text, axis="category", label=label)
+        label = judgement.sentiment.label
+        assert judgement.sentiment.evidence == find_evidence(text, axis="sentiment", label=label)
+
+
+def test_a_hundred_thousand_characters_are_read_as_their_beginning() -> None:
+    sentence = "환경 규제를 어겨 과징금을 냈다 "
+    long, cut = get_engine().classify([sentence * 6000, sentence * 60])
+
+    assert len(sentence * 6000) > 100_000
+    assert_alike([long], [cut])
+
+
+def test_a_model_with_fewer_positions_gets_shorter_texts(tmp_path: Path, settings: Settings) -> None:
+    make_pair(tmp_path, "short")
+    name = "roberta.embeddings.position_embeddings.weight"
+    for directory in tmp_path.iterdir():
+        edit_weights(directory, lambda weights: weights.update({name: weights[name][:66].clone()}))
+        edit_json(directory / "config.json", lambda config: config.update(max_position_embeddings=66))
+    settings.MODELS_DIR, settings.MODEL_NAME = tmp_path, "short"
+    reset_engine()
+
+    long, cut = get_engine().classify(["환경 " * 500, "환경 " * 62])
+
+    assert long.category.method == "model"
+    assert_alike([long], [cut])
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\t", "🙂🙂", "漢字만 모르는 文章", "<b>&amp;</b>", "한\u0000글"])
+def test_odd_texts_get_an_answer(text: str) -> None:
+    assert get_engine().classify([text])[0].category.method == "model"
+
+
+def test_no_texts_get_no_answers() -> None:
+    assert get_engine().classify([]) == []
+
+
+@given(
+    lengths=st.lists(st.integers(1, 512), max_size=80),
+    max_texts=st.integers(1, 32),
+    max_tokens=st.integers(1, 2048),
+)
+def test_batches_hold_every_text_once_within_their_limits(lengths: list[int], max_texts: int, max_tokens: int) -> None:
+    batches = plan_batches(lengths, max_texts=max_texts, max_tokens=max_tokens)
+
+    assert sorted(position for batch in batches for position in batch) == list(range(len(lengths)))
+    for batch in batches:
+        padded = len(batch) * max(lengths[position] for position in batch)
+        assert len(batch) <= max_texts
+        assert padded <= max_tokens or len(batch) == 1
+
+
+def test_texts_of_alike_length_are_read_together() -> None:
+    lengths = [10, 200, 12, 190, 11]
+
+    batches = plan_batches(lengths, max_texts=32, max_tokens=400)
+
+    assert batches == [[1, 3], [2, 4, 0]]

@@ -1,0 +1,171 @@
+"""Settings from the environment and `.env`: nonsense is refused by name, the rest just works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+
+ROOT = Path(settings.BASE_DIR)
+SHOW = "from newsservice import settings; print(getattr(settings, '{}'))"
+
+
+def start(tmp_path: Path, *, show: str = "PORT", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Read the settings in a process of its own."""
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "var"), **variables}
+    return subprocess.run(
+        [sys.executable, "-c", SHOW.format(show)], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "70000"),
+        ("SERVICE_PORT", "-1"),
+        ("DJANGO_DEBUG", "maybe"),
+        ("CACHE_ENABLED", "2"),
+        ("NEWS_PROVIDER", "bing"),
+        ("NAVER_API", "v3"),
+        ("NAVER_SEARCH_URL", "openapi.naver.com"),
+        ("NEWS_RSS_SEARCH_URL", "https://news.example/rss"),
+        ("REDIS_URL", "localhost:6379"),
+        ("DATABASE_URL", "mysql://localhost/news"),
+        ("SIMILARITY_THRESHOLD", "1.5"),
+        ("SIMILARITY_THRESHOLD", "nan"),
+        ("CACHE_TTL_HOURS", "inf"),
+        ("CACHE_EXPIRE_HOURS", "a day"),
+        ("ML_BATCH_SIZE", "0"),
+        ("TORCH_NUM_THREADS", "1e3"),
+        ("LOG_LEVEL", "LOUD"),
+        ("WEB_THREADS", "٣٠٠٠"),
+        ("NAVER_CLIENT_SECRET_FILE", "/no/such/file"),
+    ],
+)
+def test_nonsense_stops_the_process_and_is_named(tmp_path, name, value):
+    outcome = start(tmp_path, **{name: value})
+
+    assert outcome.returncode != 0
+    last = outcome.stderr.strip().splitlines()[-1]
+    assert "ImproperlyConfigured" in last
+    assert name.removesuffix("_FILE") in last
+
+
+def test_a_secret_that_is_refused_is_not_told(tmp_path):
+    outcome = start(tmp_path, REDIS_URL="hunter2@localhost")
+
+    assert "REDIS_URL" in outcome.stderr
+    assert "hunter2" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"DJANGO_DEBUG": "false"}, "DJANGO_SECRET_KEY"),
+        ({"DJANGO_DEBUG": "false", "DJANGO_SECRET_KEY": "s" * 50}, "DJANGO_ALLOWED_HOSTS"),
+        ({"NAVER_CLIENT_ID": "only"}, "NAVER_CLIENT_SECRET"),
+        ({"NEWS_PROVIDER": "naver"}, "NAVER_CLIENT_ID"),
+    ],
+)
+def test_what_is_needed_together_is_asked_for(tmp_path, variables, named):
+    assert named in start(tmp_path, **variables).stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("variables", "show", "value"),
+    [
+        ({}, "PORT", "8002"),
+        ({"SERVICE_PORT": "9000"}, "PORT", "9000"),
+        ({"PORT": "9001", "SERVICE_PORT": "9000"}, "PORT", "9001"),
+        ({"PORT": " "}, "PORT", "8002"),
+        ({"CACHE_EXPIRE_HOURS": "12"}, "ANALYSIS_CACHE_SECONDS", "43200"),
+        ({"MONITORED_COMPANIES": " 삼성전자 ,, 기아 "}, "MONITORED_COMPANIES", "['삼성전자', '기아']"),
+        ({"CACHE_ENABLED": "False"}, "CACHE_ENABLED", "False"),
+        ({"NAVER_API": "HUB"}, "NAVER_API", "hub"),
+        ({"UNKNOWN_VARIABLE": "whatever"}, "PORT", "8002"),
+        ({"MODELS_DIR": "/app/models"}, "MODELS_DIR", "/app/models"),
+    ],
+)
+def test_a_variable_does_what_its_name_says(tmp_path, variables, show, value):
+    outcome = start(tmp_path, show=show, **variables)
+
+    assert outcome.stdout.strip() == value, outcome.stderr
+
+
+def read_dotenv(tmp_path: Path, content: bytes, show: str, **variables: str) -> str:
+    """Read a `.env` as the settings do, in a process of its own."""
+    (tmp_path / ".env").write_bytes(content)
+    script = (
+        "import os, sys; from pathlib import Path; from newsservice import env\n"
+        "env.read_dotenv(Path(sys.argv[1])); print(os.environ.get(sys.argv[2]))"
+    )
+    outcome = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / ".env"), show],
+        env={"PATH": os.environ["PATH"], **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    return outcome.stdout.strip() or outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        (b"NAVER_CLIENT_SECRET=abc#def$x", "abc#def$x"),
+        (b"NAVER_CLIENT_SECRET='with space'", "with space"),
+        (b"export NAVER_CLIENT_SECRET=abc", "abc"),
+        (b"NAVER_CLIENT_SECRET = abc", "abc"),
+        (b"NAVER_CLIENT_SECRET=abc # of 2026", "abc"),
+        (b"\xef\xbb\xbfNAVER_CLIENT_SECRET=abc\r\nX=1\r\n", "abc"),
+        (b"this is no setting\nNAVER_CLIENT_SECRET=abc", "abc"),
+    ],
+)
+def test_a_dotenv_file_is_read_as_people_write_it(tmp_path, line, value):
+    assert read_dotenv(tmp_path, line, "NAVER_CLIENT_SECRET") == value
+
+
+def test_the_environment_wins_over_the_dotenv_file(tmp_path):
+    assert read_dotenv(tmp_path, b"PORT=1", "PORT", PORT="2") == "2"
+
+
+def test_a_dotenv_file_that_is_no_text_is_named(tmp_path):
+    assert "cannot be read" in read_dotenv(tmp_path, "PORT=가".encode("euc-kr"), "PORT")
+
+
+def test_a_secret_may_be_in_a_file(tmp_path):
+    (tmp_path / "secret").write_text("from-a-file\n")
+    outcome = start(
+        tmp_path,
+        show="NAVER_CLIENT_SECRET",
+        NAVER_CLIENT_ID="id",
+        NAVER_CLIENT_SECRET_FILE=str(tmp_path / "secret"),
+    )
+
+    assert outcome.stdout.strip() == "from-a-file"
+
+
+@pytest.mark.parametrize(("arguments", "path"), [([], ".env.example"), (["--markdown"], "docs/configuration.md")])
+def test_the_list_of_settings_is_true(capsys, monkeypatch, arguments, path):
+    call_command("describe_settings", *arguments)
+
+    assert capsys.readouterr().out == (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_a_variable_of_old_that_does_nothing_is_told(tmp_path):
+    outcome = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "CELERY_BROKER_URL": "redis://x"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+    assert outcome.returncode == 0
+    assert "CELERY_BROKER_URL is ignored" in outcome.stderr

@@ -1,0 +1,168 @@
+"""The service as a user runs it: processes, sockets, signals."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from django.conf import settings
+
+from tests.servers import free_port, wait_until
+
+ROOT = Path(settings.BASE_DIR)
+COMPANY = "/api/v1/search/companies/%EC%82%BC%EC%84%B1%EC%A0%84%EC%9E%90"
+MANAGE = [sys.executable, "manage.py"]
+
+
+def environment(tmp_path: Path, **variables: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "DATA_DIR": str(tmp_path), "NEWS_PROVIDER": "archive", "PYTHONUNBUFFERED": "1", **variables}
+
+
+class Service:
+    """A service running in a process group of its own, as a terminal would give it."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path, port: int) -> None:
+        self.process, self.log, self.url = process, log, f"http://127.0.0.1:{port}"
+
+    def output(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def stop(self, with_: signal.Signals = signal.SIGINT) -> int:
+        os.killpg(self.process.pid, with_)
+        return self.process.wait(timeout=40)
+
+
+@contextmanager
+def running(tmp_path: Path, command: list[str], *, until: str = "Try (Ctrl-C", **variables: str) -> Iterator[Service]:
+    port = free_port()
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(tmp_path, PORT=str(port), **variables),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    service = Service(process, log, port)
+    try:
+        wait_until(lambda: until in service.output() or process.poll() is not None, seconds=90)
+        assert process.poll() is None, service.output()
+        yield service
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def migrate(tmp_path: Path, **variables: str) -> None:
+    subprocess.run(
+        [*MANAGE, "migrate", "--verbosity", "0"], cwd=ROOT, env=environment(tmp_path, **variables), check=True
+    )
+
+
+def test_make_run_serves_analyses_and_says_what_it_runs_on(tmp_path):
+    with running(tmp_path, ["make", "--silent", "run"]) as service:
+        shown = service.output()
+        for line in ("provider  archive (sample)", "device    cpu", "cache     local memory", "database  sqlite3"):
+            assert line in shown
+        assert re.search(r"engine    category keyword@\w+ · sentiment keyword@\w+", shown)
+        for number, company in enumerate(("삼성전자", "LG전자"), start=1):
+            assert re.search(rf"\[{number}/2\] {company} \.\.\. .*\d+ stories: E \d+", shown, re.DOTALL)
+        assert "News Service v2.0 시작 완료" in shown
+
+        curl = re.search(r"curl -X POST (\S+)", shown)
+        assert curl
+        answer = requests.post(curl[1], timeout=10).json()
+        assert answer["analysis_metadata"]["cache_hit"] is True
+        assert answer["analysis_metadata"]["analyzed_count"] > 20
+
+        service.stop()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(service.url, timeout=1)
+        with pytest.raises(ProcessLookupError):
+            os.killpg(service.process.pid, 0)
+
+
+def test_a_port_that_is_taken_is_said(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        outcome = subprocess.run(
+            [*MANAGE, "serve", "--no-analysis"],
+            cwd=ROOT,
+            env=environment(tmp_path, PORT=str(taken.getsockname()[1])),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    assert outcome.returncode != 0
+    assert "taken" in outcome.stderr
+
+
+def test_a_provider_that_refuses_does_not_stop_the_start(tmp_path, naver):
+    naver.refuse(401, {"errorCode": "024", "errorMessage": "Authentication failed"})
+    migrate(tmp_path)
+    with running(tmp_path, [*MANAGE, "serve"], **asking(naver)) as service:
+        assert "PROVIDER_AUTH_ERROR" in service.output()
+        assert naver.secret not in service.output()
+        assert requests.get(f"{service.url}/health", timeout=5).json()["provider"] == "naver"
+
+
+def asking(naver) -> dict[str, str]:
+    return {
+        "NEWS_PROVIDER": "auto",
+        "NAVER_SEARCH_URL": f"{naver.url}/v1/search/news.json",
+        "NAVER_CLIENT_ID": naver.id,
+        "NAVER_CLIENT_SECRET": naver.secret,
+    }
+
+
+def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_server, postgres_url):
+    production = {
+        "DJANGO_DEBUG": "false",
+        "DJANGO_SECRET_KEY": "k" * 60,
+        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "DATABASE_URL": postgres_url,
+        "REDIS_URL": redis_server.url,
+        "WEB_WORKERS": "2",
+        "MONITORED_COMPANIES": "한빛전자",
+        **asking(naver),
+    }
+    migrate(tmp_path, **production)
+    with running(tmp_path, [*MANAGE, "serve"], **production) as service:
+        assert "database  postgresql" in service.output()
+        assert "cache     redis" in service.output()
+        assert len(naver.calls) == 1
+
+        naver.delay = 0.5
+        with ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(lambda _: requests.post(service.url + COMPANY, timeout=30).json(), range(20)))
+
+        assert {answer["search_metadata"]["returned_count"] for answer in answers} == {len(answers[0]["items"])}
+        assert len(naver.calls) == 2  # one walk for twenty callers in two processes
+        assert requests.get(f"{service.url}/health", timeout=5).json()["redis_connected"] is True
+        assert requests.get(f"{service.url}/nothing", timeout=5).json()["error_code"] == "NOT_FOUND"
+
+
+def test_a_web_process_without_models_holds_no_torch(tmp_path):
+    with running(tmp_path, [*MANAGE, "serve"], until="[2/2] LG전자") as service:
+        children = subprocess.run(
+            ["pgrep", "-g", str(service.process.pid)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        for child in children:
+            assert "libtorch" not in Path(f"/proc/{child}/maps").read_text()

@@ -1,0 +1,132 @@
+"""The smart cache over a real Redis: shared by processes, and losing it costs speed only."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.core.cache import cache as django_cache
+
+from search import store
+from search.services import Options, analyze_company, search_news
+
+FIFTY = Options(max_results=50)
+
+ASK = """
+import json, sys
+from concurrent.futures import ThreadPoolExecutor
+import django
+django.setup()
+from search.services import Options, search_news
+with ThreadPoolExecutor(10) as pool:
+    answers = list(pool.map(lambda _: search_news("한빛전자", Options(max_results=50)), range(10)))
+print(json.dumps([answer.value.original_count for answer in answers]))
+"""
+
+
+def ask_in_another_process(naver, redis) -> subprocess.Popen[str]:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "REDIS_URL": redis.url,
+        "NEWS_PROVIDER": "naver",
+        "NAVER_SEARCH_URL": f"{naver.url}/v1/search/news.json",
+        "NAVER_CLIENT_ID": naver.id,
+        "NAVER_CLIENT_SECRET": naver.secret,
+    }
+    return subprocess.Popen([sys.executable, "-c", ASK], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_identical_misses_in_two_processes_are_one_walk(naver, redis):
+    naver.delay = 1.5
+    processes = [ask_in_another_process(naver, redis) for _ in range(2)]
+    found = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+
+    assert found == [[30] * 10, [30] * 10]
+    assert len(naver.calls) == 1
+
+
+def test_an_answer_survives_the_process_that_made_it(naver, redis):
+    ask_in_another_process(naver, redis).communicate(timeout=60)
+
+    assert search_news("한빛전자", FIFTY).is_hit
+    assert len(naver.calls) == 1
+
+
+def test_what_redis_keeps_is_compressed_json(naver, redis):
+    analyze_company("한빛전자", FIFTY)
+    client = django_cache.client.get_client()
+    keys = client.keys("*")
+
+    assert keys
+    for key in keys:
+        assert b"\x28\xb5\x2f\xfd" in client.get(key)[:16], f"{key} holds no zstandard frame"
+
+
+@pytest.mark.parametrize("fault", ["stop", "freeze"])
+def test_a_redis_that_goes_away_costs_speed_only(naver, redis, fault):
+    search_news("한빛전자", FIFTY)
+    getattr(redis, fault)()
+    slowest = 0.0
+    for _ in range(4):
+        started = time.monotonic()
+        answer = search_news("한빛전자", FIFTY)
+        slowest = max(slowest, time.monotonic() - started)
+        assert answer.value.original_count == 30
+
+    # Half a second of waiting for Redis, and the live answer itself.
+    assert slowest < 0.5 + 0.5
+
+
+def test_misses_at_once_without_redis_are_still_one_walk(naver, redis):
+    redis.stop()
+    naver.delay = 0.3
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda _: search_news("한빛전자", FIFTY), range(10)))
+
+    assert len(naver.calls) == 1
+
+
+def test_a_redis_that_returns_is_used_again(naver, redis, monkeypatch):
+    monkeypatch.setattr(store, "RETRY_SECONDS", 0.3)
+    redis.stop()
+    search_news("한빛전자", FIFTY)
+    assert not store.is_connected()
+    redis.start()
+    time.sleep(0.4)
+
+    assert store.is_connected()
+    search_news("한빛전자", FIFTY)
+    assert search_news("한빛전자", FIFTY).is_hit
+
+
+def test_a_lock_is_held_while_its_work_lasts_and_no_longer(redis, monkeypatch):
+    monkeypatch.setattr(store, "LEASE_SECONDS", 0.6)
+    client = django_cache.client.get_client()
+    with store.locked("work"):
+        time.sleep(1.5)
+        assert client.keys("*lock:work*")
+    assert not client.keys("*lock:work*")
+
+
+def test_a_process_that_died_holds_a_lock_no_longer_than_its_lease(redis, monkeypatch):
+    monkeypatch.setattr(store, "LEASE_SECONDS", 0.5)
+    assert store._acquire("work")  # and never renewed nor released
+    started = time.monotonic()
+    with store.locked("work"):
+        waited = time.monotonic() - started
+
+    assert 0.1 < waited < 2
+
+
+def test_a_poisoned_value_is_a_miss(naver, redis):
+    search_news("한빛전자", FIFTY)
+    client = django_cache.client.get_client()
+    for key in client.keys("*search*"):
+        client.set(key, b"\xc1\xff poison")
+
+    assert search_news("한빛전자", FIFTY).value.original_count == 30
