@@ -15,7 +15,7 @@ from mlcore.types import AXES
 
 @checks.register()
 def check_models(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[checks.CheckMessage]:
-    """W001: keywords stand in for a model. E001: they would, but MLCORE_FALLBACK is off."""
+    """W001: keywords stand in for a model. W002: they would, but MLCORE_FALLBACK is off: analyses are refused."""
     messages: list[checks.CheckMessage] = []
     for axis in AXES:
         try:
@@ -27,5 +27,5 @@ def check_models(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
                 messages.append(checks.Warning(said, hint=hint, id="mlcore.W001"))
             else:
                 said = f"{axis} cannot be judged, and MLCORE_FALLBACK is off: {exc.message}"
-                messages.append(checks.Error(said, hint=hint, id="mlcore.E001"))
+                messages.append(checks.Warning(said, hint=hint, id="mlcore.W002"))
     return messages

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from mlcore import registry
 from mlcore.errors import ModelInvalid, ModelsUnavailable
-from mlcore.keyword import KeywordClassifier, find_evidence
+from mlcore.keyword import KeywordClassifier, explain
 from mlcore.types import AXES, Axis, Judgement, Method, Prediction
 
 if TYPE_CHECKING:
@@ -71,16 +71,10 @@ class Engine:
         return AxisStatus(axis=axis, method="model", revision=revision, reason=None)
 
     def device_name(self) -> str:
-        """Return where models run: "cpu", "mps", "cuda:0 NVIDIA H200". Imports torch only to use a model."""
+        """Return where models run: "cpu", "mps", "cuda:0 NVIDIA H200"; known once one is loaded."""
         for loaded in self._models.values():
             return loaded.device_name
-        if all(self.status(axis).method != "model" for axis in AXES):
-            return "cpu"
-        try:
-            from mlcore.transformer import describe_device, find_device
-        except ImportError:
-            return "cpu"
-        return describe_device(find_device())
+        return "not loaded yet" if any(self.status(axis).method == "model" for axis in AXES) else "cpu"
 
     def _predict(self, texts: Sequence[str], *, axis: Axis) -> list[Prediction]:
         try:
@@ -90,10 +84,7 @@ class Engine:
             self._refuse(axis, exc)
         if axis in self._refused:
             return _fall_back(axis, reason=self._refused[axis].message).predict(texts)
-        return [
-            replace(prediction, evidence=find_evidence(text, axis=axis, label=prediction.label))
-            for text, prediction in zip(texts, predictions, strict=True)
-        ]
+        return [_explained(prediction, text, axis=axis) for text, prediction in zip(texts, predictions, strict=True)]
 
     def _load(self, axis: Axis) -> TransformerClassifier | None:
         """Return the model of an axis, loaded once; None where it was refused. Raises ModelInvalid."""
@@ -154,6 +145,11 @@ def engine_revisions() -> dict[Axis, str]:
 def device_name() -> str:
     """Return where models run, see Engine.device_name."""
     return get_engine().device_name()
+
+
+def _explained(prediction: Prediction, text: str, *, axis: Axis) -> Prediction:
+    evidence, issue = explain(text, axis=axis, label=prediction.label)
+    return replace(prediction, evidence=evidence, issue=issue)
 
 
 def _load_model(model: registry.Model) -> TransformerClassifier:

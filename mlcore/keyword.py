@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
 
 from mlcore import issues, polarity
 from mlcore.calibration import scores_from
@@ -43,9 +44,10 @@ class KeywordClassifier:
         )
 
 
-def find_evidence(text: str, *, axis: Axis, label: str) -> tuple[Evidence, ...]:
-    """Return the words of the text that speak for the label, heaviest first; none for an unknown label."""
-    return _evidence(text, _find_clues(text, axis), label)
+def explain(text: str, *, axis: Axis, label: str) -> tuple[tuple[Evidence, ...], IssueTag | None]:
+    """Return what speaks for a label that somebody else gave: words, heaviest first, and their issue."""
+    clues = _find_clues(text, axis)
+    return _evidence(text, clues, label), _heaviest_issue(clues, label)
 
 
 def _find_clues(text: str, axis: Axis) -> list[Clue]:
@@ -69,7 +71,14 @@ def _heaviest_issue(clues: list[Clue], label: str) -> IssueTag | None:
 
 @cache
 def _hash_lexicons() -> str:
-    digest = sha256(RULES_VERSION.encode())
+    digest = sha256(f"{RULES_VERSION} {_analyser_version()}".encode())
     for path in sorted(FOLDER.iterdir()):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:10]
+
+
+def _analyser_version() -> str:
+    try:
+        return version("kiwipiepy")
+    except PackageNotFoundError:
+        return "plain"

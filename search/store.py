@@ -56,7 +56,8 @@ def get(key: str, type_: type[T]) -> T | None:
 
 
 def get_many(keys: Sequence[str], type_: type[T]) -> dict[str, T]:
-    found = _breaker.call(lambda: _fetch(keys), {})
+    nothing: Mapping[str, object] = {}
+    found = _breaker.call(lambda: _fetch(keys), nothing)
     values = {key: _decode(key, data, type_) for key, data in found.items()}
     return {key: value for key, value in values.items() if value is not None}
 

@@ -14,22 +14,27 @@ from search.errors import InvalidName
 COMPANY_LIMIT = 50  # characters
 QUERY_LIMIT = 100
 MARKUP_LIMIT = 20_000  # longer than any title or summary; bounds what a hostile feed can cost
+ESCAPES = 4  # how many times over a publisher may have escaped a text
 
-# Only what HTML knows as an element is markup: "<삼성전자>" and "매출 5 < 10" are text.
+# Only what HTML knows as an element is markup, all small or all capital: "<삼성전자>", "5 < 10" and "<Meta>" are text.
 _ELEMENTS = (
-    "a abbr article aside b big blockquote br button caption center cite code dd div dl dt em figcaption figure "
-    "font footer form h1 h2 h3 h4 h5 h6 header hr i iframe img input ins label li link mark meta nav ol p picture "
-    "pre q s script section small source span strike strong style sub sup svg table tbody td th thead tr tt u ul "
-    "video"
+    "a abbr article aside audio b big blockquote body br button caption center cite code col colgroup dd del div dl "
+    "dt em figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hr html i iframe img input ins kbd label "
+    "li link main mark meta nav nobr noscript o:p object ol option p picture pre q s script section select small "
+    "source span strike strong style sub sup svg table tbody td tfoot th thead title tr tt u ul var video wbr"
 ).replace(" ", "|")
 _ATTRIBUTES = (
-    r"(?:\s+(?:[a-z][\w:-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+)|async|controls|defer|disabled|hidden|nowrap))*"
+    r"(?i:(?:\s+|(?<=[\"']))(?:[a-z][\w:-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+)|"
+    r"allowfullscreen|async|autoplay|checked|controls|defer|disabled|hidden|loop|muted|nowrap|selected))*"
 )
-_TAG = re.compile(rf"<\\?/?(?:{_ELEMENTS}){_ATTRIBUTES}\s*/?>|<!--.{{0,500}}?-->", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(
+    rf"<\\?/?(?:{_ELEMENTS}|{_ELEMENTS.upper()}){_ATTRIBUTES}\s*/?>|<!--(?:(?!<!--).){{0,500}}?-->", re.DOTALL
+)
 _BLOCK = re.compile(rf"<\\?/?(?:br|div|h[1-6]|li|p|td|tr){_ATTRIBUTES}\s*/?>", re.IGNORECASE)
-_UNSHOWN = re.compile(rf"<(script|style){_ATTRIBUTES}\s*>.{{0,10000}}?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_UNSHOWN = re.compile(rf"<(script|style){_ATTRIBUTES}\s*>(?:(?!<\1\b).)*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffd]")
+_BROKEN = re.compile(r"[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")  # controls but blanks; half characters
 
 _TRACKERS = (
     "fbclid",
@@ -47,7 +52,7 @@ _TRACKERS = (
 def strip_markup(markup: str) -> str:
     """Return the text a reader would see: no tag, no entity, blanks collapsed, NFC.
 
-    Tags go first, then entities, so that an escaped "<" stays text. Twice: some publishers escape twice.
+    Tags go first, then entities, so that an escaped "<" stays text; over again for what was escaped over again.
 
     >>> strip_markup("<b>삼성전자</b>, 매출 5 &lt; 10 &amp;quot;부진&amp;quot;<br>")
     '삼성전자, 매출 5 < 10 "부진"'
@@ -55,11 +60,18 @@ def strip_markup(markup: str) -> str:
     '<삼성전자> <S Oil> <P&G 실적> R&D 강화'
     """
     text = markup[:MARKUP_LIMIT]
-    for _ in range(2):
-        text = _TAG.sub("", _BLOCK.sub(" ", _UNSHOWN.sub(" ", text)))
-        text = _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)
-    text = _TAG.sub("", text)
-    return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", text)).split())
+    for _ in range(1 + ESCAPES):
+        if (peeled := _peel(text)) == text:
+            break
+        text = peeled
+    return " ".join(text.split())
+
+
+def _peel(text: str) -> str:
+    """Return a text without its outermost layer of markup."""
+    text = _TAG.sub("", _BLOCK.sub(" ", _UNSHOWN.sub(" ", text)))
+    text = _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", _BROKEN.sub("", text)))
 
 
 def normalize_name(name: str, *, field: str, limit: int) -> str:
@@ -72,7 +84,7 @@ def normalize_name(name: str, *, field: str, limit: int) -> str:
     >>> normalize_name("  ＬＧ전자 ", field="company", limit=50)
     'LG전자'
     """
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", name.strip()))
+    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", name.strip()))
     if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text):
         raise InvalidName(field=field, limit=limit)
     text = " ".join(text.split())
@@ -98,9 +110,10 @@ def web_url(url: str) -> str:
     url = url.strip()
     try:
         parts = urlsplit(url)
-    except ValueError:
+        is_whole = bool(parts.hostname) and parts.port != 0 and bool(url.encode())
+    except ValueError:  # a broken host or port, half a character
         return ""
-    return url if parts.scheme in {"http", "https"} and parts.hostname else ""
+    return url if is_whole and parts.scheme in {"http", "https"} else ""
 
 
 def canonical_url(url: str) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Warning, register
+from django.core import checks
 
 NO_WORKERS = "there are no background workers yet; every analysis runs in the process that is asked for it"
 
@@ -27,11 +27,11 @@ IGNORED = {
 }
 
 
-@register()
-def check_ignored_variables(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+@checks.register()
+def check_ignored_variables(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[checks.CheckMessage]:
     """Warn of each variable that is set and does nothing."""
     return [
-        Warning(f"{name} is ignored: {reason}.", hint="Remove it, or see docs/configuration.md.", id="system.W001")
+        checks.Warning(f"{name} is ignored: {reason}.", hint="See docs/configuration.md.", id="system.W001")
         for name, reason in IGNORED.items()
         if os.environ.get(name)
     ]

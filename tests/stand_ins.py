@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
@@ -32,14 +32,41 @@ class Exchange:
     request: BaseHTTPRequestHandler
 
     def reply(
-        self, status: int, body: bytes | object, *, length: int | None = None, type_: str = "application/json"
+        self,
+        status: int,
+        body: bytes | object,
+        *,
+        length: int | None = None,
+        type_: str = "application/json",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        """Answer; where `length` is announced and not kept, the connection breaks off."""
         data = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
         self.request.send_response(status)
         self.request.send_header("Content-Type", type_)
         self.request.send_header("Content-Length", str(len(data) if length is None else length))
+        for name, value in (headers or {}).items():
+            self.request.send_header(name, value)
         self.request.end_headers()
         self.request.wfile.write(data)
+        if length is not None:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connection without saying so."""
+        self.request.close_connection = True
+
+    def trickle(self, *, seconds: float) -> None:
+        """Announce a long answer and send a byte of it now and then."""
+        self.request.send_response(200)
+        self.request.send_header("Content-Length", "100000")
+        self.request.end_headers()
+        end = time.monotonic() + seconds
+        with suppress(OSError):
+            while time.monotonic() < end:
+                self.request.wfile.write(b" ")
+                time.sleep(0.02)
+        self.hang_up()
 
 
 class StandIn:
@@ -84,7 +111,10 @@ class StandIn:
                 with stand_in._counting:
                     stand_in.calls.append(call)
                 time.sleep(stand_in.delay)
-                stand_in.handler(Exchange(call=call, request=self))
+                try:
+                    stand_in.handler(Exchange(call=call, request=self))
+                except ConnectionError:  # the client waits no longer
+                    self.close_connection = True
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Stay silent."""
@@ -128,12 +158,50 @@ class NaverStandIn(StandIn):
             },
         )
 
-    def refuse(self, status: int, body: bytes | object, **options: Any) -> None:
-        """From now on answer every search with this."""
-        self.handler = lambda exchange: exchange.reply(status, body, **options)
+    def refuse(self, status: int, body: bytes | object, *, times: int | None = None, **options: Any) -> None:
+        """From now on answer every search with this; only the first `times`, if given."""
+        self.fail(lambda exchange: exchange.reply(status, body, **options), times=times)
+
+    def fail(self, handler: Handler, *, times: int | None = None) -> None:
+        """From now on handle every search with this; only the first `times`, if given."""
+        answered = len(self.calls)
+
+        def handle(exchange: Exchange) -> None:
+            is_over = times is not None and len(self.calls) > answered + times
+            (self.search if is_over else handler)(exchange)
+
+        self.handler = handle
 
     def recover(self) -> None:
         self.handler = self.search
+
+
+class FeedStandIn(StandIn):
+    """A web server of feeds, by path; any other path is 404."""
+
+    def __init__(self) -> None:
+        super().__init__(self.serve)
+        self.feeds: dict[str, tuple[bytes, str]] = {}
+
+    def publish(self, path: str, feed: bytes | str, *, type_: str = "application/rss+xml; charset=utf-8") -> str:
+        """Serve a feed at a path from now on; return its address."""
+        self.feeds[path] = (feed if isinstance(feed, bytes) else feed.encode(), type_)
+        return self.url + path
+
+    def serve(self, exchange: Exchange) -> None:
+        feed, type_ = self.feeds.get(exchange.call.path, (b"", ""))
+        exchange.reply(200 if type_ else 404, feed, type_=type_ or "text/plain")
+
+
+def rss_feed(*items: str, declared: str = "") -> str:
+    """Return an RSS 2.0 feed of items (rss_item)."""
+    encoding = f' encoding="{declared}"' if declared else ""
+    return f'<?xml version="1.0"{encoding}?><rss version="2.0"><channel><title>새벽</title>{"".join(items)}</channel></rss>'
+
+
+def rss_item(title: str, *, link: str = "https://saebyeok.example/1", date: str = "", more: str = "") -> str:
+    """Return an item of an RSS feed; title and `more` are markup as it stands in the feed."""
+    return f"<item><title>{title}</title><link>{link}</link><pubDate>{date}</pubDate>{more}</item>"
 
 
 def news_item(number: int, *, title: str = "", description: str = "", host: str = "press.example") -> dict[str, str]:

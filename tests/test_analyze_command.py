@@ -42,7 +42,7 @@ def test_it_goes_on_after_a_failure_and_exits_non_zero(capsys, naver):
     shown = capsys.readouterr()
     answers = [json.loads(line) for line in shown.out.splitlines()]
 
-    assert [list(answer)[0] for answer in answers] == ["analysis_metadata", "error", "analysis_metadata"]
+    assert [next(iter(answer)) for answer in answers] == ["analysis_metadata", "error", "analysis_metadata"]
     assert "PROVIDER_ERROR" in shown.err
 
 

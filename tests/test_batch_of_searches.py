@@ -34,7 +34,7 @@ def test_one_that_fails_says_so_in_its_place(client, naver):
     )
     body = client.post(PATH, [{"query": "한빛"}, {"query": "나쁜말"}, {"query": "전자"}], format="json").json()
 
-    assert [list(answer)[0] for answer in body] == ["search_metadata", "error", "search_metadata"]
+    assert [next(iter(answer)) for answer in body] == ["search_metadata", "error", "search_metadata"]
     assert body[1]["error"]["error_code"] == "PROVIDER_ERROR"
     assert body[1]["query"] == "나쁜말"
 

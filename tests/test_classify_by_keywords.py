@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlcore.keyword import KeywordClassifier, find_evidence
+from mlcore.keyword import KeywordClassifier, explain
 from mlcore.labels import LABELS
 from mlcore.lexicon import Vocabulary, load, words
 from mlcore.types import AXES, Prediction
@@ -109,7 +109,7 @@ def test_a_demand_ends_nothing():
 def test_a_turned_word_is_shown_with_what_turned_it():
     text = "가람항공, 적자 대폭 축소"
 
-    evidence = find_evidence(text, axis="sentiment", label="positive")
+    evidence = explain(text, axis="sentiment", label="positive")[0]
 
     assert [e.word for e in evidence] == ["적자 대폭 축소"]
 
@@ -136,7 +136,7 @@ def test_evidence_stands_where_it_says(axis):
     text = "가람건설, ‘하도급 갑질’ 과징금 취소 소송서 패소… 노조는 규탄, 주가는 하락"
 
     for label in LABELS[axis]:
-        for found in find_evidence(text, axis=axis, label=label):
+        for found in explain(text, axis=axis, label=label)[0]:
             assert text[found.start : found.end] == found.word
 
 
@@ -144,12 +144,12 @@ def test_the_evidence_of_a_prediction_speaks_for_its_label():
     text = "가람제련, 폐수 무단 방류로 과징금"
     said = judge(text)
 
-    assert said.evidence == find_evidence(text, axis="category", label=said.label)
-    assert find_evidence(text, axis="category", label="S") != said.evidence
+    assert said.evidence == explain(text, axis="category", label=said.label)[0]
+    assert explain(text, axis="category", label="S")[0] != said.evidence
 
 
 def test_a_label_the_lexicons_do_not_know_has_no_evidence():
-    assert find_evidence("분식회계 적발", axis="category", label="FIN") == ()
+    assert explain("분식회계 적발", axis="category", label="FIN")[0] == ()
 
 
 def test_texts_keep_their_order():

@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 
 from mlcore.batching import plan_batches
 from mlcore.engine import get_engine, reset_engine
-from mlcore.keyword import find_evidence
+from mlcore.keyword import explain
 from mlcore.types import Judgement
 from tests.models import TEXTS, edit_json, edit_weights, make_pair
 
@@ -88,9 +88,9 @@ def test_a_models_word_is_backed_by_evidence_from_the_text() -> None:
 
     for text, judgement in zip(texts, get_engine().classify(texts), strict=True):
         label = judgement.category.label
-        assert judgement.category.evidence == find_evidence(text, axis="category", label=label)
+        assert (judgement.category.evidence, judgement.category.issue) == explain(text, axis="category", label=label)
         label = judgement.sentiment.label
-        assert judgement.sentiment.evidence == find_evidence(text, axis="sentiment", label=label)
+        assert judgement.sentiment.evidence == explain(text, axis="sentiment", label=label)[0]
 
 
 def test_a_hundred_thousand_characters_are_read_as_their_beginning() -> None:

@@ -260,10 +260,10 @@ def test_checks_warn_of_keywords_and_refuse_where_they_are_not_allowed(category:
     shutil.rmtree(category)
     (warning,) = found()
     settings.MLCORE_FALLBACK = False
-    (error,) = found()
+    (refusal,) = found()
 
     assert warning[0] == "mlcore.W001"
-    assert error[0] == "mlcore.E001"
+    assert refusal[0] == "mlcore.W002"
     assert "there is no such directory" in warning[1]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -44,7 +44,7 @@ class ArchiveProvider:
     """Every term of the query must stand in title or summary."""
 
     def __init__(self) -> None:
-        self.name = "archive" if count_imported() else "archive (sample)"
+        self.name = "archive" if _has_imported() else "archive (sample)"
 
     def pages(self, query: str, *, sort: Sort, start: int) -> Iterator[Page]:
         while True:
@@ -62,43 +62,59 @@ class ArchiveProvider:
         select = f"SELECT * FROM article WHERE {where} ORDER BY {ORDERS[sort]} LIMIT :size OFFSET :skip"  # noqa: S608
         count = f"SELECT count(*) FROM article WHERE {where}"  # noqa: S608 only our own names are put in
         page = {"first": patterns[0], "size": PAGE_SIZE, "skip": start - 1}
-        if self.name == "archive":
-            with closing(_open(settings.ARCHIVE_PATH)) as connection:
-                rows = connection.execute(select, values | page).fetchall()
-                total = connection.execute(count, values).fetchone()[0]
-        else:
-            connection, lock = _sample()
-            with lock:
-                rows = connection.execute(select, values | page).fetchall()
-                total = connection.execute(count, values).fetchone()[0]
+        with self._connection() as connection:
+            rows = connection.execute(select, values | page).fetchall()
+            total = connection.execute(count, values).fetchone()[0]
         return tuple(_article(row) for row in rows), total
+
+    def _connection(self) -> AbstractContextManager[sqlite3.Connection]:
+        return _opened(settings.ARCHIVE_PATH) if self.name == "archive" else _sample_opened()
 
 
 def count_imported() -> int:
-    """Return how many articles of one's own there are."""
+    """Return how many articles of one's own there are. Raises ProviderError."""
     if not settings.ARCHIVE_PATH.exists():
         return 0
-    with closing(_open(settings.ARCHIVE_PATH)) as connection:
+    with _opened(settings.ARCHIVE_PATH) as connection:
         return int(connection.execute("SELECT count(*) FROM article").fetchone()[0])
 
 
 def import_articles(articles: Iterable[Article]) -> tuple[int, int]:
-    """Add articles, all or, if reading them fails, none; return how many are (new, known already)."""
+    """Add articles, all or, if reading them fails, none; return how many are (new, known already).
+
+    Raises ProviderError: the archive cannot be written.
+    """
     settings.ARCHIVE_PATH.parent.mkdir(parents=True, exist_ok=True)
-    with closing(_open(settings.ARCHIVE_PATH)) as connection, connection:
+    with _opened(settings.ARCHIVE_PATH) as connection, connection:
+        connection.execute("PRAGMA journal_mode=WAL")  # searches go on while an import is written
         before = connection.total_changes
         given = _insert(connection, articles)
         new = connection.total_changes - before
     return new, given - new
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _has_imported() -> bool:
+    if not settings.ARCHIVE_PATH.exists():
+        return False
+    with _opened(settings.ARCHIVE_PATH) as connection:
+        return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM article)").fetchone()[0])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
-        connection = sqlite3.connect(path, timeout=20)
-        connection.executescript(SCHEMA)
+        with closing(sqlite3.connect(path, timeout=20)) as connection:
+            connection.executescript(SCHEMA)
+            yield connection
     except sqlite3.DatabaseError as exc:
         raise ProviderError(provider="archive", reason=f"{path.name}: {exc}") from exc
-    return connection
+
+
+@contextmanager
+def _sample_opened() -> Iterator[sqlite3.Connection]:
+    connection, lock = _sample()
+    with lock:
+        yield connection
 
 
 @cache

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from newsservice import VERSION
@@ -27,7 +27,10 @@ class Reply:
 
 
 class RetryFaults(Retry):
-    """Twice more, with backoff and jitter, after a 5xx or a broken connection; never after a slow reply."""
+    """Twice more, with backoff and jitter, after a 5xx or a broken connection; never after a slow reply.
+
+    A Retry-After is not waited for: with it, urllib3 would ask again after a 429 too.
+    """
 
     @classmethod
     def default_policy(cls) -> RetryFaults:
@@ -37,7 +40,7 @@ class RetryFaults(Retry):
             backoff_jitter=0.2,
             status_forcelist=(500, 502, 503, 504),
             allowed_methods=("GET",),
-            retry_after_max=2,
+            respect_retry_after_header=False,
             raise_on_status=False,
         )
 
@@ -62,32 +65,33 @@ def get(
     *,
     provider: str,
     params: Mapping[str, str | int] | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str | bytes] | None = None,
     redirects: bool = False,
 ) -> Reply:
-    """GET within PROVIDER_CONNECT_SECONDS and PROVIDER_READ_SECONDS (for the whole reply).
+    """GET within PROVIDER_CONNECT_SECONDS, PROVIDER_READ_SECONDS for the reply to begin, and again to end.
 
     Raises ProviderTimeout (too slow) or ProviderError (refused, broken off, too large).
     """
-    deadline = time.monotonic() + settings.PROVIDER_CONNECT_SECONDS + settings.PROVIDER_READ_SECONDS
     timeout = (settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS)
     try:
         with client.get(
             url, params=params, headers=headers, timeout=timeout, allow_redirects=redirects, stream=True
         ) as response:
-            body = _read(response, deadline=deadline, provider=provider)
+            body = _read(response, provider=provider)
             return Reply(status=response.status_code, headers=response.headers, body=body)
-    except requests.Timeout as exc:
+    except (requests.Timeout, ReadTimeoutError) as exc:
         raise ProviderTimeout(provider=provider, reason="no answer in time") from exc
-    except requests.RequestException as exc:
-        if _is_timeout(exc):
-            raise ProviderTimeout(provider=provider, reason="the answer broke off") from exc
+    except requests.exceptions.InvalidHeader:  # its words hold the header's value, a secret
+        raise ProviderError(provider=provider, reason="our credentials cannot be sent as headers") from None
+    except (requests.RequestException, HTTPError) as exc:
         raise ProviderError(provider=provider, reason=_reason(exc)) from exc
 
 
-def _read(response: requests.Response, *, deadline: float, provider: str) -> bytes:
+def _read(response: requests.Response, *, provider: str) -> bytes:
+    """Return the body. read1 gives what has come so far, where read waits for more: a trickle would go unseen."""
+    deadline = time.monotonic() + settings.PROVIDER_READ_SECONDS
     body = bytearray()
-    for chunk in response.iter_content(65536):
+    while chunk := response.raw.read1(65536, decode_content=True):
         body += chunk
         if len(body) > MAX_REPLY_BYTES:
             raise ProviderError(provider=provider, reason="the answer is too large")
@@ -96,17 +100,14 @@ def _read(response: requests.Response, *, deadline: float, provider: str) -> byt
     return bytes(body)
 
 
-def _is_timeout(exc: BaseException) -> bool:
-    """While a body is read, requests words urllib3's timeout as a connection error."""
-    return any(isinstance(cause, ReadTimeoutError) for cause in exc.args)
-
-
-def _reason(exc: requests.RequestException) -> str:
+def _reason(exc: requests.RequestException | HTTPError) -> str:
     """Name the fault, not the address or headers: an exception's own text may hold both."""
     if isinstance(exc, requests.exceptions.SSLError):
         return "its certificate is not accepted"
-    if isinstance(exc, requests.exceptions.ChunkedEncodingError):
-        return "the answer broke off"
     if isinstance(exc, requests.ConnectionError):
         return "no connection"
+    if isinstance(exc, DecodeError):
+        return "the answer cannot be unpacked"
+    if isinstance(exc, HTTPError):
+        return "the answer broke off"
     return type(exc).__name__

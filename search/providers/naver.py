@@ -6,15 +6,13 @@ Developers Center: https://developers.naver.com/docs/serviceapi/search/news/news
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import msgspec
 import requests
 from django.conf import settings
 from requests_ratelimiter import LimiterAdapter
@@ -22,6 +20,7 @@ from requests_ratelimiter import LimiterAdapter
 from search import press
 from search.errors import ProviderAuthError, ProviderError, ProviderQuotaExceeded
 from search.providers import http
+from search.providers.times import SEOUL, parse_time
 from search.text import strip_markup, web_url
 from search.types import Article, Page, Sort
 
@@ -29,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 100  # `display` at most
 LAST_START = 1000  # `start` at most
-SEOUL = ZoneInfo("Asia/Seoul")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +50,8 @@ DIALECTS = {
     ),
 }
 
-# What an error code in a refusal means, in either dialect; HUB's are its gateway's.
+# The error codes of a spent day, in either dialect; any other 429 (012, HUB's 410 and 420) is about speed.
 DAILY_QUOTA = {"010", "400"}
-SPEED_LIMIT = {"012", "410", "420"}
 
 
 class NaverProvider:
@@ -65,9 +62,9 @@ class NaverProvider:
     def __init__(self) -> None:
         dialect = DIALECTS[settings.NAVER_API]
         self._url = settings.NAVER_SEARCH_URL or dialect.url
-        self._headers = {
-            dialect.id_header: settings.NAVER_CLIENT_ID,
-            dialect.secret_header: settings.NAVER_CLIENT_SECRET,
+        self._headers: dict[str, str | bytes] = {  # bytes: a key in any script is Naver's to refuse, not ours
+            dialect.id_header: settings.NAVER_CLIENT_ID.encode(),
+            dialect.secret_header: settings.NAVER_CLIENT_SECRET.encode(),
         }
         self._client: requests.Session = http.session(
             LimiterAdapter(
@@ -81,7 +78,7 @@ class NaverProvider:
         for first in range(start, LAST_START + 1, PAGE_SIZE):
             payload = self._call(query, sort=sort, start=first)
             articles = tuple(article for item in payload["items"] if (article := _article(item)))
-            total = int(payload["total"])
+            total = payload["total"]
             end = first + PAGE_SIZE
             is_last = len(payload["items"]) < PAGE_SIZE or end > min(total, LAST_START)
             yield Page(articles=articles, total=total, is_last=is_last)
@@ -103,25 +100,33 @@ class NaverProvider:
 
 def _payload(body: bytes) -> dict[str, Any]:
     """Return the reply, sure to hold `items` (objects) and `total`, or raise ProviderError."""
-    try:
-        payload = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise ProviderError(provider="naver", reason="the answer is not JSON") from exc
+    payload = _json(body)
+    if payload is None:
+        raise ProviderError(provider="naver", reason="the answer is not JSON")
     if (
         not isinstance(payload, dict)
         or not isinstance(payload.get("items"), list)
-        or not isinstance(payload.get("total"), int)
+        or type(payload.get("total")) is not int
         or not all(isinstance(item, dict) for item in payload["items"])
     ):
         raise ProviderError(provider="naver", reason="the answer is not a list of news")
     return payload
 
 
+def _json(body: bytes) -> Any:
+    """Return what a body says, None where it is not JSON. A raw tab or half a character in a text is let pass."""
+    try:
+        return json.loads(body.decode("utf-8-sig", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _article(item: Mapping[str, object]) -> Article | None:
     """Return an item as an article; None where it has no title or no link a browser may follow."""
-    link = web_url(str(item.get("link") or ""))
-    url = web_url(str(item.get("originallink") or "")) or link
-    title = strip_markup(str(item.get("title") or ""))
+    texts = {name: value for name, value in item.items() if isinstance(value, str)}
+    link = web_url(texts.get("link", ""))
+    url = web_url(texts.get("originallink", "")) or link
+    title = strip_markup(texts.get("title", ""))
     if not url or not title:
         logger.warning("naver: an item without title or link is left out")
         return None
@@ -129,18 +134,10 @@ def _article(item: Mapping[str, object]) -> Article | None:
         url=url,
         link=link or url,
         title=title,
-        summary=strip_markup(str(item.get("description") or "")),
+        summary=strip_markup(texts.get("description", "")),
         publisher=press.publisher(url, link=link),
-        published_at=_published_at(str(item.get("pubDate") or "")),
+        published_at=parse_time(texts.get("pubDate", "")),
     )
-
-
-def _published_at(text: str) -> datetime | None:
-    try:
-        published_at = parsedate_to_datetime(text)
-        return (published_at if published_at.tzinfo else published_at.replace(tzinfo=SEOUL)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _refusal(reply: http.Reply) -> ProviderError:
@@ -150,24 +147,21 @@ def _refusal(reply: http.Reply) -> ProviderError:
     details["reason"] = f"HTTP {reply.status} {code} {said}".strip()
     if reply.status in {401, 403}:
         return ProviderAuthError(**details)
-    if reply.status == 429 and code in SPEED_LIMIT:
-        return ProviderQuotaExceeded(retry_after=1, **details)
     if reply.status == 429:
-        return ProviderQuotaExceeded(retry_after=_seconds_to_midnight(), **details)
+        return ProviderQuotaExceeded(retry_after=_seconds_to_midnight() if code in DAILY_QUOTA else 1, **details)
     return ProviderError(**details)
 
 
 def _error_of(body: bytes) -> tuple[str, str]:
     """Return (code, message) of a refusal, in either dialect's shape; empty strings where it has none."""
-    try:
-        payload = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return "", ""
+    payload = _json(body)
     error = payload.get("error", payload) if isinstance(payload, dict) else {}
     if not isinstance(error, dict):
         return "", ""
-    message = error.get("errorMessage") or error.get("message") or ""
-    return str(error.get("errorCode", "")), strip_markup(str(message))[:200]
+    message = strip_markup(str(error.get("errorMessage") or error.get("message") or ""))
+    for credential in filter(None, (settings.NAVER_CLIENT_ID, settings.NAVER_CLIENT_SECRET)):
+        message = message.replace(credential, "…")  # should it repeat what it refuses
+    return str(error.get("errorCode", "")), message[:200]
 
 
 def _seconds_to_midnight() -> int:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from search import press
+from search.providers.times import parse_time
 from search.text import strip_markup, web_url
 from search.types import Article
-
-SEOUL = ZoneInfo("Asia/Seoul")
 
 # Field -> the names it goes by, in this order; the second ones are Naver's.
 FIELDS = {
@@ -32,18 +29,23 @@ class BadRecord(ValueError):
 
 
 def read_articles(path: Path) -> Iterator[Article]:
-    """Yield the articles of a UTF-8 .jsonl or .csv file. Raises BadRecord naming the line."""
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        records = csv.DictReader(lines) if path.suffix.lower() == ".csv" else _json_lines(lines)
-        first = 2 if path.suffix.lower() == ".csv" else 1
+    """Yield the articles of a UTF-8 .jsonl or .csv file. Raises BadRecord naming the file and the line."""
+    number = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal number
+        for line in file:
+            number += 1
+            yield line
+
+    read = csv.DictReader if path.suffix.lower() == ".csv" else _json_records
+    with path.open(encoding="utf-8-sig", newline="") as file:
         try:
-            for number, record in enumerate(records, start=first):
-                try:
-                    yield article_from_record(record)
-                except BadRecord as exc:
-                    raise BadRecord(f"{path.name}, record {number}: {exc}") from exc
-        except (UnicodeDecodeError, csv.Error) as exc:
-            raise BadRecord(f"{path.name}: not UTF-8 text: {exc}") from exc
+            yield from map(article_from_record, read(lines()))
+        except UnicodeDecodeError as exc:
+            raise BadRecord(f"{path.name}: not UTF-8 text") from exc
+        except (BadRecord, csv.Error) as exc:
+            raise BadRecord(f"{path.name}, line {number}: {exc}") from exc
 
 
 def article_from_record(record: Mapping[str, object]) -> Article:
@@ -67,28 +69,28 @@ def article_from_record(record: Mapping[str, object]) -> Article:
     )
 
 
-def _json_lines(lines: Iterator[str]) -> Iterator[dict[str, object]]:
+def _json_records(lines: Iterator[str]) -> Iterator[Mapping[str, object]]:
     for line in lines:
         if line.strip():
             try:
                 yield json.loads(line)
-            except ValueError as exc:
+            except (ValueError, RecursionError) as exc:
                 raise BadRecord(f"not JSON: {line[:80]!r}") from exc
 
 
 def _first(record: Mapping[str, object], names: tuple[str, ...]) -> str:
-    return next((str(record[name]).strip() for name in names if record.get(name)), "")
+    """Return the first of these fields that holds something."""
+    name = next((name for name in names if record.get(name)), None)
+    if name is None:
+        return ""
+    value = record[name]
+    if not isinstance(value, str):
+        raise BadRecord(f"{name} is not text")
+    return value.strip()
 
 
 def _published_at(text: str) -> datetime | None:
-    """Read ISO-8601 or RFC-822; without an offset it is Seoul's time."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError as exc:
-            raise BadRecord(f"date {text[:40]!r} is neither ISO-8601 nor RFC-822") from exc
-    return (moment if moment.tzinfo else moment.replace(tzinfo=SEOUL)).astimezone(UTC)
+    moment = parse_time(text)
+    if text and not moment:
+        raise BadRecord(f"date {text[:40]!r} is neither ISO-8601 nor RFC-822")
+    return moment

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
-from calendar import timegm
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ from search import press
 from search.errors import ProviderError
 from search.providers import http
 from search.providers.query import matches
+from search.providers.times import parse_time
 from search.text import canonical_url, strip_markup, web_url
 from search.types import Article, Page, Sort
 
@@ -48,8 +47,7 @@ class RSSProvider:
 
     def _read_all(self, query: str) -> list[Article]:
         """Read every feed; one that fails is left out, unless none answers."""
-        search_url = settings.NEWS_RSS_SEARCH_URL.replace("{query}", quote(query, safe=""))
-        urls = [search_url, *settings.NEWS_RSS_FEEDS]
+        urls = _urls(query)
         with ThreadPoolExecutor(max_workers=min(8, len(urls))) as pool:
             outcomes = list(pool.map(self._read, urls))
         failures = [outcome for outcome in outcomes if isinstance(outcome, ProviderError)]
@@ -70,26 +68,35 @@ class RSSProvider:
 
 
 def can_be_reached() -> bool:
-    """Whether the keyless search's host takes connections, found out within seconds."""
-    parts = urlsplit(settings.NEWS_RSS_SEARCH_URL)
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    """Whether the search or any feed answers (a closed network's gateway refuses), found out within seconds."""
+    urls = _urls("뉴스")
+    with http.session(HTTPAdapter()) as client, ThreadPoolExecutor(max_workers=min(8, len(urls))) as pool:
+        return any(pool.map(lambda url: _answers(client, url), urls))
+
+
+def _answers(client: requests.Session, url: str) -> bool:
     try:
-        with socket.create_connection((parts.hostname, port), timeout=PROBE_SECONDS):
-            return True
-    except OSError:
+        with client.get(url, timeout=PROBE_SECONDS, stream=True) as response:
+            return response.ok
+    except requests.RequestException:
         return False
+
+
+def _urls(query: str) -> list[str]:
+    """Return where to ask: the search first, then the feeds of one's own."""
+    return [settings.NEWS_RSS_SEARCH_URL.replace("{query}", quote(query, safe="")), *settings.NEWS_RSS_FEEDS]
 
 
 def _articles(reply: http.Reply) -> list[Article]:
     """Return a feed's entries that have a title and a link; a reply that is no feed raises ProviderError."""
-    feed = feedparser.parse(BytesIO(reply.body), response_headers=dict(reply.headers), sanitize_html=False)
-    if not feed.version:
+    headers = {name.lower(): value for name, value in reply.headers.items()}
+    feed = feedparser.parse(BytesIO(reply.body), response_headers=headers, sanitize_html=False)
+    if not feed.get("version"):
         raise ProviderError(provider="rss", reason="the answer is not a feed")
-    name = strip_markup(feed.feed.get("title", ""))
-    return [article for entry in feed.entries if (article := _article(entry, feed_name=name))]
+    return [article for entry in feed.entries if (article := _article(entry))]
 
 
-def _article(entry: Any, *, feed_name: str) -> Article | None:
+def _article(entry: Any) -> Article | None:
     link = web_url(entry.get("link", ""))
     title = strip_markup(entry.get("title", ""))
     if not link or not title:
@@ -104,14 +111,9 @@ def _article(entry: Any, *, feed_name: str) -> Article | None:
         link=link,
         title=title,
         summary="" if summary.startswith(title) and len(summary) < len(title) + 40 else summary,
-        publisher=publisher or feed_name,
-        published_at=_published_at(entry),
+        publisher=publisher,
+        published_at=parse_time(entry.get("published") or entry.get("updated") or ""),
     )
-
-
-def _published_at(entry: Any) -> datetime | None:
-    moment = entry.get("published_parsed") or entry.get("updated_parsed")
-    return datetime.fromtimestamp(timegm(moment), UTC) if moment else None
 
 
 def _age_order(article: Article) -> datetime:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
+from search.errors import ProviderError
 from search.providers.archive import count_imported, import_articles
 from search.providers.records import BadRecord, read_articles
 
@@ -26,11 +27,11 @@ class Command(BaseCommand):
             self.stdout.write(f"[{number}/{len(files)}] {path.name} ... ", ending="")
             try:
                 new, known = import_articles(read_articles(path))
-            except (BadRecord, OSError) as exc:
+            except (BadRecord, ProviderError, OSError) as exc:
                 failed += 1
                 self.stdout.write(self.style.ERROR(str(exc)))
             else:
                 self.stdout.write(self.style.SUCCESS(f"{new} new, {known} known"))
-        self.stdout.write(f"The archive holds {count_imported()} articles.")
         if failed:
             raise CommandError(f"{failed} of {len(files)} failed.")
+        self.stdout.write(f"The archive holds {count_imported()} articles.")

@@ -31,9 +31,9 @@ class Command(BaseCommand):
         server = subprocess.Popen([sys.executable, "-m", "gunicorn"], cwd=settings.BASE_DIR)
         try:
             self._wait_until_ready(server)
-            self._show_runtime()
             if not no_analysis:
                 self._analyze_watched()
+            self._show_runtime()  # after a model was loaded, its device is known
             self._show_hint()
             server.wait()
         except KeyboardInterrupt:

@@ -1,0 +1,281 @@
+"""What the documents say is true: every curl is asked again, every link, command and setting exists."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command, get_commands, load_command_class
+from django.test import Client
+
+from newsservice import api
+from newsservice.env import SETTINGS
+from search.errors import PROVIDER_ERRORS
+
+ROOT = Path(settings.BASE_DIR)
+SERVICE = "http://127.0.0.1:8002"
+READMES = ["README.md", "README.ko.md"]
+DOCUMENTS = sorted(
+    str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if path.is_file()
+)
+
+# Another one with every request.
+VOLATILE = {
+    "analysis_time",
+    "last_updated",
+    "processing_time_ms",
+    "request_id",
+    "response_time_ms",
+    "search_time",
+    "timestamp",
+}
+# What word lists and their weights decide: its shape is compared.
+JUDGED = {
+    "confidence",
+    "count",
+    "engine",
+    "esg_distribution",
+    "evidence",
+    "keyword",
+    "keywords",
+    "models",
+    "reasoning",
+    "relevance_score",
+    "score",
+    "scores",
+    "sentiment_distribution",
+    "top_keywords",
+}
+
+
+def read(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def blocks(document: str) -> list[tuple[str, str]]:
+    """Return the (language, content) of each fenced block."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", read(document), re.MULTILINE | re.DOTALL)
+
+
+def code_of(document: str) -> list[str]:
+    """Return what stands in back quotes, and the lines of bash blocks."""
+    prose = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)
+    lines = [line for language, content in blocks(document) if language == "bash" for line in content.splitlines()]
+    return [*re.findall(r"`([^`\n]+)`", prose), *lines]
+
+
+def slugs(document: str) -> set[str]:
+    """Return the anchors of a document's headings."""
+    prose = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+# --- answers -------------------------------------------------------------------------------------------------
+
+
+def ask_curl(command: str, client: Client) -> Any:
+    """Send what a curl command of a document sends; return the JSON it brings."""
+    curl = argparse.ArgumentParser(prog="curl", exit_on_error=False)
+    curl.add_argument("-X", dest="method", default="GET")
+    curl.add_argument("-H", dest="headers", action="append", default=[])
+    curl.add_argument("-d", dest="data", default="")
+    curl.add_argument("url")
+    asked = curl.parse_args(shlex.split(command.replace("\\\n", " "))[1:])
+    assert asked.url.startswith(f"{SERVICE}/")
+
+    headers = dict(header.split(": ", 1) for header in asked.headers)
+    default_type = "application/x-www-form-urlencoded" if asked.data else ""
+    content_type = headers.pop("Content-Type", default_type)
+    path = asked.url.removeprefix(SERVICE)
+    answer = client.generic(asked.method, path, asked.data, content_type=content_type, headers=headers)
+    return json.loads(answer.content)
+
+
+def answers_of(document: str) -> list[tuple[str, Any]]:
+    """Return each curl of a document with the answer shown after it."""
+    found = blocks(document)
+    return [
+        (content, json.loads(shown))
+        for (language, content), (next_language, shown) in zip(found, found[1:], strict=False)
+        if language == "bash" and content.startswith("curl ") and next_language == "json"
+    ]
+
+
+def differences(shown: Any, real: Any, *, whole: bool, at: tuple[str, ...] = (), loose: bool = False) -> Iterator[str]:
+    """Yield what a shown answer has wrong. `whole`: it may leave nothing out."""
+    loose = loose or bool({*at[-1:]} & (JUDGED | VOLATILE))
+    place = ".".join(at)
+    if isinstance(shown, dict) and isinstance(real, dict):
+        missing = sorted(shown.keys() - real.keys())
+        left_out = sorted(real.keys() - shown.keys()) if whole else []
+        yield from (f"{place}.{name}: not in the answer" for name in missing)
+        yield from (f"{place}.{name}: left out" for name in left_out)
+        for name in shown.keys() & real.keys():
+            yield from differences(shown[name], real[name], whole=whole, at=(*at, name), loose=loose)
+    elif isinstance(shown, list) and isinstance(real, list):
+        if not loose and (len(shown) != len(real) if whole else len(shown) > len(real)):
+            yield f"{place}: {len(shown)} entries, the answer has {len(real)}"
+        for a_shown, a_real in zip(shown, real, strict=False):
+            yield from differences(a_shown, a_real, whole=whole, at=at, loose=loose)
+    elif isinstance(shown, int | float) and isinstance(real, int | float):
+        if isinstance(shown, bool) is not isinstance(real, bool) or (not loose and shown != real):
+            yield f"{place}: {shown!r}, the answer has {real!r}"
+    elif type(shown) is not type(real) or (not loose and shown != real):
+        yield f"{place}: {shown!r}, the answer has {real!r}"
+
+
+@pytest.mark.parametrize("document", [*READMES, "docs/api.md"])
+def test_every_curl_brings_the_answer_that_is_shown(document):
+    client = Client(SERVER_NAME="localhost")
+    shown = answers_of(document)
+    assert shown
+    for command, answer in shown:
+        real = ask_curl(command, client)
+        wrong = list(differences(answer, real, whole=document == "docs/api.md"))
+        assert not wrong, f"{command}\n" + "\n".join(wrong)
+
+
+def test_every_curl_of_the_api_page_shows_an_answer():
+    curls = [content for language, content in blocks("docs/api.md") if language == "bash"]
+    assert len(curls) == len(answers_of("docs/api.md"))
+
+
+def test_a_wrong_answer_would_be_noticed():
+    real = {"items": [{"title": "a", "count": 3}], "provider": "naver"}
+    assert not list(differences({"items": [{"title": "a", "count": 7}], "provider": "naver"}, real, whole=True))
+    assert list(differences({"items": [{"title": "b", "count": 3}], "provider": "naver"}, real, whole=True))
+    assert list(differences({"items": [], "provider": "naver"}, real, whole=True))
+    assert list(differences({"items": [{"title": "a", "count": 3}]}, real, whole=True))
+    assert list(differences({"origin": "naver"}, real, whole=False))
+    assert list(differences({"items": [{"title": "a", "count": "3"}]}, real, whole=False))
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_table_of_the_command_line_is_the_real_one(readme, capsys, monkeypatch):
+    command, table = next(
+        (content, blocks(readme)[number + 1][1])
+        for number, (_, content) in enumerate(blocks(readme))
+        if "manage.py analyze" in content
+    )
+    monkeypatch.setenv("COLUMNS", "120")
+    call_command(*shlex.split(command)[2:])
+    printed = capsys.readouterr().out
+    headlines = [line.split("│")[1].strip() for line in table.splitlines() if line.startswith("│")]
+    assert len(headlines) == 6
+    for headline in headlines:
+        assert headline in printed
+    assert re.search(r"\d+ stories of \d+ articles", table).group() in printed
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_articles_of_ones_own_can_be_imported(readme, tmp_path, settings, capsys):
+    settings.ARCHIVE_PATH = tmp_path / "archive.sqlite3"
+    (content,) = (content for language, content in blocks(readme) if language == "jsonl")
+    (tmp_path / "articles.jsonl").write_text(content, encoding="utf-8")
+    call_command("import_articles", str(tmp_path / "articles.jsonl"))
+    assert "2 new, 0 known" in capsys.readouterr().out
+    answer = Client(SERVER_NAME="localhost").post("/api/v1/search/companies/가상전자").json()
+    assert answer["search_metadata"]["provider"] == "archive"
+    assert answer["search_metadata"]["returned_count"] == 2
+
+
+# --- names ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document):
+    prose = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\]\(([^)\s]+)\)|<(http[^>\s]+)>", prose)
+    for target in (inline or bare for inline, bare in targets):
+        if target.startswith(SERVICE):
+            assert Client(SERVER_NAME="localhost").get(target.removeprefix(SERVICE)).status_code == 200, target
+        elif not target.startswith(("http://", "https://")):
+            path, _, anchor = target.partition("#")
+            linked = ((ROOT / document).parent / path).resolve() if path else ROOT / document
+            assert linked.exists(), target
+            assert not anchor or unquote(anchor) in slugs(str(linked.relative_to(ROOT))), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_make_target_named_is_there(document):
+    targets = set(re.findall(r"^([a-z]+):.*## ", read("Makefile"), re.MULTILINE))
+    named = {target for code in code_of(document) for target in re.findall(r"(?:^|\s)make ([a-z]+)", code)}
+    assert named <= targets
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_management_command_named_takes_what_it_is_given(document):
+    apps = get_commands()
+    for code in code_of(document):
+        if not (match := re.search(r"manage\.py (\w+)([^>|…]*)", code)):
+            continue
+        name, arguments = match[1], shlex.split(match[2])
+        assert name in apps, code
+        app = apps[name]
+        command = load_command_class(app, name) if isinstance(app, str) else app
+        if arguments:
+            command.create_parser("manage.py", name).parse_args(arguments)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_file_named_is_there(document):
+    for code in code_of(document):
+        for name in re.findall(r"(?:^|\s)((?:benchmarks|docs|search|mlcore|system|newsservice|tests|requirements)/[\w./-]*)", code):
+            assert (ROOT / name).exists(), name
+        for module in re.findall(r"python -m (benchmarks\.\w+)", code):
+            assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_setting_named_is_read(document):
+    known = {name for setting in SETTINGS.values() for name in (setting.name, *setting.aliases)}
+    known |= {f"{name}_FILE" for name in known} | {"NAME_FILE"}
+    known |= set(re.findall(r"^([A-Z_]+) \??:?=", read("Makefile"), re.MULTILINE))
+    codes = {*api.CODES.values(), *PROVIDER_ERRORS, "MODELS_UNAVAILABLE", "MODEL_INVALID"}
+    lines = [line for language, content in blocks(document) if language == "ini" for line in content.splitlines()]
+    assert {line.partition("=")[0] for line in lines} <= known
+    if document != "docs/configuration.md":  # names what is ignored, too
+        named = {name for code in code_of(document) for name in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", code)}
+        assert named <= known | codes
+
+
+@pytest.mark.parametrize("name", ["PORT", "NEWS_PROVIDER", "NAVER_CLIENT_ID", "REDIS_URL", "MODEL_NAME"])
+def test_the_settings_a_newcomer_needs_are_explained(name):
+    for readme in READMES:
+        assert name in read(readme)
+
+
+# --- two languages -------------------------------------------------------------------------------------------
+
+
+def outline(document: str) -> list[str]:
+    prose = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"^(#+) ", prose, re.MULTILINE)
+
+
+def test_both_readmes_have_the_same_sections():
+    assert outline("README.md") == outline("README.ko.md")
+
+
+def test_both_readmes_show_the_same_commands_settings_and_answers():
+    english, korean = ([(kind, text) for kind, text in blocks(readme) if kind != "text"] for readme in READMES)
+    assert english == korean
+
+
+def test_both_readmes_explain_the_same_things_in_tables():
+    rows = [re.findall(r"^\|", read(readme), re.MULTILINE) for readme in READMES]
+    assert len(rows[0]) == len(rows[1])
+
+
+def test_the_licence_is_mit():
+    assert read("LICENSE").startswith("MIT License\n")
+    assert "News Service contributors" in read("LICENSE")
