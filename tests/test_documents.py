@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +27,8 @@ READMES = ["README.md", "README.ko.md"]
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if path.is_file()
 )
+FOLDERS = "benchmarks|docs|locale|mlcore|newsservice|requirements|search|system|templates|tests"
+NAME_OF_SETTING = re.compile(r"(?<![\w/])[A-Z]+(?:_[A-Z]+)+(?![\w/])")
 
 # Another one with every request.
 VOLATILE = {
@@ -105,32 +108,30 @@ def answers_of(document: str) -> list[tuple[str, Any]]:
     found = blocks(document)
     return [
         (content, json.loads(shown))
-        for (language, content), (next_language, shown) in zip(found, found[1:], strict=False)
+        for (language, content), (next_language, shown) in pairwise(found)
         if language == "bash" and content.startswith("curl ") and next_language == "json"
     ]
 
 
-def differences(shown: Any, real: Any, *, whole: bool, at: tuple[str, ...] = (), loose: bool = False) -> Iterator[str]:
-    """Yield what a shown answer has wrong. `whole`: it may leave nothing out."""
-    loose = loose or bool({*at[-1:]} & (JUDGED | VOLATILE))
-    place = ".".join(at)
+def differences(shown: Any, real: Any, *, whole: bool, at: str = "answer", loose: bool = False) -> Iterator[str]:
+    """Yield what a shown answer has wrong. `whole`: it may leave nothing out. `loose`: kinds alone have to agree."""
     if isinstance(shown, dict) and isinstance(real, dict):
-        missing = sorted(shown.keys() - real.keys())
-        left_out = sorted(real.keys() - shown.keys()) if whole else []
-        yield from (f"{place}.{name}: not in the answer" for name in missing)
-        yield from (f"{place}.{name}: left out" for name in left_out)
+        yield from (f"{at}.{name} is not in the answer" for name in shown.keys() - real.keys())
+        yield from (f"{at}.{name} is left out" for name in real.keys() - shown.keys() if whole)
         for name in shown.keys() & real.keys():
-            yield from differences(shown[name], real[name], whole=whole, at=(*at, name), loose=loose)
+            is_loose = loose or name in JUDGED | VOLATILE
+            yield from differences(shown[name], real[name], whole=whole, at=f"{at}.{name}", loose=is_loose)
     elif isinstance(shown, list) and isinstance(real, list):
-        if not loose and (len(shown) != len(real) if whole else len(shown) > len(real)):
-            yield f"{place}: {len(shown)} entries, the answer has {len(real)}"
-        for a_shown, a_real in zip(shown, real, strict=False):
-            yield from differences(a_shown, a_real, whole=whole, at=at, loose=loose)
-    elif isinstance(shown, int | float) and isinstance(real, int | float):
-        if isinstance(shown, bool) is not isinstance(real, bool) or (not loose and shown != real):
-            yield f"{place}: {shown!r}, the answer has {real!r}"
-    elif type(shown) is not type(real) or (not loose and shown != real):
-        yield f"{place}: {shown!r}, the answer has {real!r}"
+        if not loose and (len(shown) > len(real) or (whole and len(shown) < len(real))):
+            yield f"{at} has {len(real)} entries, not {len(shown)}"
+        for number, pair in enumerate(zip(shown, real, strict=False)):
+            yield from differences(*pair, whole=whole, at=f"{at}[{number}]", loose=loose)
+    elif kind(shown) != kind(real) or (not loose and shown != real):
+        yield f"{at} is {real!r}, not {shown!r}"
+
+
+def kind(value: object) -> str:
+    return "number" if type(value) in {int, float} else type(value).__name__
 
 
 @pytest.mark.parametrize("document", [*READMES, "docs/api.md"])
@@ -183,7 +184,7 @@ def test_the_articles_of_ones_own_can_be_imported(readme, tmp_path, settings, ca
     (tmp_path / "articles.jsonl").write_text(content, encoding="utf-8")
     call_command("import_articles", str(tmp_path / "articles.jsonl"))
     assert "2 new, 0 known" in capsys.readouterr().out
-    answer = Client(SERVER_NAME="localhost").post("/api/v1/search/companies/가상전자").json()
+    answer = ask_curl(f"curl -X POST {SERVICE}/api/v1/search/companies/가상전자", Client(SERVER_NAME="localhost"))
     assert answer["search_metadata"]["provider"] == "archive"
     assert answer["search_metadata"]["returned_count"] == 2
 
@@ -208,7 +209,7 @@ def test_every_link_leads_somewhere(document):
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_make_target_named_is_there(document):
     targets = set(re.findall(r"^([a-z]+):.*## ", read("Makefile"), re.MULTILINE))
-    named = {target for code in code_of(document) for target in re.findall(r"(?:^|\s)make ([a-z]+)", code)}
+    named = {target for code in code_of(document) for target in re.findall(r"^(?:[A-Z_]+=\S+ )*make ([a-z]+)", code)}
     assert named <= targets
 
 
@@ -229,7 +230,9 @@ def test_every_management_command_named_takes_what_it_is_given(document):
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_file_named_is_there(document):
     for code in code_of(document):
-        for name in re.findall(r"(?:^|\s)((?:benchmarks|docs|search|mlcore|system|newsservice|tests|requirements)/[\w./-]*)", code):
+        for name in re.findall(
+            r"(?:^|\s)((?:benchmarks|docs|search|mlcore|system|newsservice|tests|requirements)/[\w./-]*)", code
+        ):
             assert (ROOT / name).exists(), name
         for module in re.findall(r"python -m (benchmarks\.\w+)", code):
             assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
@@ -244,7 +247,9 @@ def test_every_setting_named_is_read(document):
     lines = [line for language, content in blocks(document) if language == "ini" for line in content.splitlines()]
     assert {line.partition("=")[0] for line in lines} <= known
     if document != "docs/configuration.md":  # names what is ignored, too
-        named = {name for code in code_of(document) for name in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", code)}
+        named = {
+            name for code in code_of(document) for name in re.findall(r"(?<![\w/])[A-Z]+(?:_[A-Z]+)+(?![\w/])", code)
+        }
         assert named <= known | codes
 
 
