@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt worker bench messages servers
+.PHONY: help run test check fmt worker bench servers
 
 help: ## List these commands.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,7 +33,13 @@ fmt: $(VENV)/.dev ## Format the code and mend what can be mended.
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev servers ## Run every benchmark in its quick form.
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file --quick || exit 1; done
+	@for name in $(basename $(notdir $(filter-out %/__init__.py,$(wildcard benchmarks/*.py)))); do \
+		echo "== $$name"; $(BIN)/python -m benchmarks.$$name --quick || exit 1; done
+
+worker: $(VENV)/.cpu ## Run a worker and its schedule (needs REDIS_URL; without Redis, `make run` has both inside).
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py sync_schedule
+	@exec $(BIN)/celery -A newsservice worker --beat --loglevel INFO
 
 servers: ## Install Redis and PostgreSQL for the tests where they are missing and root may.
 	@tests/install_servers.sh

@@ -4,7 +4,8 @@ import logging
 
 from gunicorn.arbiter import Arbiter
 
-from newsservice import VERSION, settings
+from newsservice import settings
+from newsservice.version import VERSION
 
 bind = f"{settings.BIND_ADDRESS}:{settings.PORT}"
 workers = settings.WEB_WORKERS
@@ -17,6 +18,14 @@ keepalive = 30
 max_requests_jitter = 0
 control_socket_disable = True
 logconfig_dict = settings.LOGGING
+
+
+def post_worker_init(worker: object) -> None:
+    """In the embedded mode analyses run, and are scheduled, in threads of the web process."""
+    if settings.BACKGROUND == "embedded":
+        from dashboard import embedded
+
+        embedded.start()
 
 
 def when_ready(server: Arbiter) -> None:

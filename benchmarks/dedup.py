@@ -188,8 +188,9 @@ def measure_growth(rows: Sequence[dict[str, float | bool]]) -> float:
     return math.log(last["seconds"] / before["seconds"]) / math.log(last["articles"] / before["articles"])
 
 
-def read_pairs() -> Iterator[tuple[bool, Article, Article]]:
-    for line in PAIRS.read_text(encoding="utf-8").splitlines():
+def read_pairs(path: Path = PAIRS) -> Iterator[tuple[bool, Article, Article]]:
+    """Yield each pair of a file of the form of PAIRS, and whether the two tell the same story."""
+    for line in path.read_text(encoding="utf-8").splitlines():
         pair = json.loads(line)
         yield pair["label_name"] == "same_story", _read_article(pair["a"]), _read_article(pair["b"])
 
@@ -206,14 +207,15 @@ def _read_article(side: dict[str, Any]) -> Article:
     )
 
 
-def draw_frontier() -> list[dict[str, float]]:
+def measure_pairs(path: Path = PAIRS, *, threshold: float = 0.75) -> dict[str, float]:
+    """Precision and recall of "the two join" at a threshold."""
+    return _score([(same, len(group_stories([a, b], threshold=threshold)) == 1) for same, a, b in read_pairs(path)])
+
+
+def draw_frontier(path: Path = PAIRS) -> list[dict[str, float]]:
     """Precision and recall of "the two join" at each threshold, the old rule last (threshold -1)."""
-    pairs = list(read_pairs())
-    rows = [
-        {"threshold": threshold}
-        | _score([(same, len(group_stories([a, b], threshold=threshold)) == 1) for same, a, b in pairs])
-        for threshold in THRESHOLDS
-    ]
+    pairs = list(read_pairs(path))
+    rows = [{"threshold": threshold} | measure_pairs(path, threshold=threshold) for threshold in THRESHOLDS]
     old = _score([(same, _score_by_old_rule(a, b) >= 0.75) for same, a, b in pairs])
     return [*rows, {"threshold": -1.0} | old]
 
@@ -237,10 +239,16 @@ def render(report: dict[str, Any]) -> str:
     lines.append(f"growth from 1,000 to 10,000: n ** {report['growth']:.2f}\n")
     if report["frontier"] is None:
         return "\n".join([*lines, "../shared/data/neardup is not on this machine: no precision and recall."])
-    lines.append(f"{'threshold':>9} {'precision':>10} {'recall':>8}    ({PAIRS.name}; other pairs will check it)")
-    for row in report["frontier"]:
+    return "\n".join([*lines, f"{PAIRS.name}; other pairs will check it", render_frontier(report["frontier"])])
+
+
+def render_frontier(rows: Sequence[dict[str, float]]) -> str:
+    """A line a threshold; the bar is recall."""
+    lines = [f"{'threshold':>9} {'precision':>10} {'recall':>8}"]
+    for row in rows:
         name = "old rule" if row["threshold"] < 0 else f"{row['threshold']:.2f}"
-        lines.append(f"{name:>9} {row['precision']:>10.3f} {row['recall']:>8.3f}")
+        bar = "█" * round(40 * row["recall"])
+        lines.append(f"{name:>9} {row['precision']:>10.3f} {row['recall']:>8.3f}  {bar}")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """Measure "is it about this company" and the naming of publishers on ../shared/data.
 
-    python -m benchmarks.relevance [--json] [--data DIR] [--confusions N]
+    python benchmarks/relevance.py [--quick] [--json] [--data DIR] [--confusions N]
 
 headlines/: a pair is (article, company found for it); true where `mentions` has the company. The label was
 made from whole articles, we read title and lead, so recall is also given over the pairs whose company stands
@@ -15,18 +15,23 @@ import json
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from search import press, relevance
-from search.types import Article
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+from search import press, relevance  # noqa: E402
+from search.types import Article, Relevance  # noqa: E402
+
+DATA = ROOT.parent / "shared" / "data"
 NOT_ABOUT = ("관련 없", "연관 없", "해당기업 아님", "해당 기업 아님", "관련 없음", "구체성 떨어짐")
 STRANGERS = 20  # other articles' companies tried on each headline
+
+Judge = Callable[..., Relevance]  # (article, company=name)
 
 
 @dataclass(slots=True)
@@ -39,8 +44,8 @@ class Gate:
     refused: int = 0
     confusions: list[str] = field(default_factory=list)
 
-    def add(self, *, is_about: bool, found: relevance.Relevance, company: str, title: str) -> None:
-        says_about = found.verdict in relevance.ABOUT
+    def add(self, *, is_about: bool, found: Relevance, company: str, title: str) -> None:
+        says_about = found.is_about
         if says_about:
             self.right, self.wrong = self.right + is_about, self.wrong + (not is_about)
         else:
@@ -58,7 +63,7 @@ class Gate:
         }
 
 
-def measure_headlines(data: Path) -> dict[str, Gate]:
+def measure_headlines(data: Path, *, judge: Judge = relevance.judge, strangers: int = STRANGERS) -> dict[str, Gate]:
     """Return the gates of all pairs, of those whose company stands in title or lead, and of strangers."""
     rows = list(_read_lines(data / "headlines" / "company_headlines_2022_dev.jsonl"))
     everyone = sorted({company for row in rows for company in row["companies"]})
@@ -68,7 +73,7 @@ def measure_headlines(data: Path) -> dict[str, Gate]:
         article = _article(row["title"], row["lead"])
         for company in row["companies"]:
             answer = {
-                "found": relevance.judge(article, company=company),
+                "found": judge(article, company=company),
                 "is_about": company in row["mentions"],
                 "company": company,
                 "title": row["title"],
@@ -76,27 +81,34 @@ def measure_headlines(data: Path) -> dict[str, Gate]:
             gates["all"].add(**answer)
             if company in article.text:
                 gates["named"].add(**answer)
-        for company in draw.sample(everyone, STRANGERS):
+        for company in draw.sample(everyone, strangers):
             if company not in row["companies"]:
-                found = relevance.judge(article, company=company)
+                found = judge(article, company=company)
                 gates["strangers"].add(found=found, is_about=False, company=company, title=row["title"])
     return gates
 
 
-def measure_esg(data: Path) -> dict[str, Gate]:
+def measure_esg(data: Path, *, judge: Judge = relevance.judge) -> dict[str, Gate]:
     gates = {"daishin": Gate(), "daishin_hr": Gate(), "kept": Gate()}
     for row in _read_lines(data / "esg" / "esg_daishin_dev.jsonl"):
         reason = row["removed_reason"] or ""
         is_about = not any(sign in reason for sign in NOT_ABOUT)
-        found = relevance.judge(_article(row["title"], ""), company=row["company"])
+        found = judge(_article(row["title"], ""), company=row["company"])
         gates["daishin"].add(found=found, is_about=is_about, company=row["company"], title=row["title"])
         if row["kept"]:
             gates["kept"].add(found=found, is_about=True, company=row["company"], title=row["title"])
     for row in _read_lines(data / "esg" / "esg_daishin_hr_dev.jsonl"):
-        found = relevance.judge(_article(row["title"], ""), company=row["company"])
+        found = judge(_article(row["title"], ""), company=row["company"])
         is_about = not row["irrelevant"]
         gates["daishin_hr"].add(found=found, is_about=is_about, company=row["company"], title=row["title"])
     return gates
+
+
+def measure_gates(data: Path, *, judge: Judge = relevance.judge, strangers: int = STRANGERS) -> dict[str, Gate]:
+    """Return the gates of all sets, by folder and set."""
+    headlines = measure_headlines(data, judge=judge, strangers=strangers)
+    gates = {f"headlines/{name}": gate for name, gate in headlines.items()}
+    return gates | {f"esg/{name}": gate for name, gate in measure_esg(data, judge=judge).items()}
 
 
 def measure_publishers(data: Path) -> dict[str, Any]:
@@ -128,14 +140,14 @@ def measure_speed() -> dict[str, float]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--quick", action="store_true", help="fewer strangers, no confusions")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--confusions", type=int, default=20, metavar="N", help="list at most N of each set")
     options = parser.parse_args(arguments)
     if not options.data.is_dir():
         sys.stderr.write(f"{options.data} is not there: nothing to measure.\n")
-        return 2
-    gates = {f"headlines/{name}": gate for name, gate in measure_headlines(options.data).items()}
-    gates |= {f"esg/{name}": gate for name, gate in measure_esg(options.data).items()}
+        return 0 if options.quick else 2
+    gates = measure_gates(options.data, strangers=2 if options.quick else STRANGERS)
     report: dict[str, Any] = {
         "gate": {name: gate.figures() for name, gate in gates.items()},
         "publishers": measure_publishers(options.data),
@@ -144,7 +156,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
         return 0
-    _print_report(report, {name: gate.confusions[: options.confusions] for name, gate in gates.items()})
+    shown = 0 if options.quick else options.confusions
+    _print_report(report, {name: gate.confusions[:shown] for name, gate in gates.items()})
     return 0
 
 
@@ -154,7 +167,7 @@ def _print_report(report: dict[str, Any], confusions: dict[str, list[str]]) -> N
         lines.append(
             f"{name:<21} {row['pairs']:>6} {row['precision']:>10.3f} {row['recall']:>7.3f} {row['refusal']:>8.3f}"
         )
-    for name, pairs in confusions.items():
+    for name, pairs in filter(lambda item: item[1], confusions.items()):
         lines += [f"\n{name}: company | verdict (label) | evidence | title", *pairs]
     lines += [f"\npublishers: {report['publishers']}", f"speed: {report['speed']}"]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -90,7 +90,7 @@ class Engine:
         """Return the model of an axis, loaded once; None where it was refused. Raises ModelInvalid."""
         with self._changing:
             if axis not in self._models and axis not in self._refused:
-                self._models[axis] = _load_model(registry.active_model(axis))
+                self._models[axis] = load_model(registry.active_model(axis))
             return self._models.get(axis)
 
     def _refuse(self, axis: Axis, exc: ModelInvalid) -> None:
@@ -152,7 +152,8 @@ def _explained(prediction: Prediction, text: str, *, axis: Axis) -> Prediction:
     return replace(prediction, evidence=evidence, issue=issue)
 
 
-def _load_model(model: registry.Model) -> TransformerClassifier:
+def load_model(model: registry.Model) -> TransformerClassifier:
+    """Load a model as the settings say. Raises ModelInvalid where it cannot be used."""
     try:
         from mlcore.transformer import load_classifier
     except ImportError as exc:

@@ -19,6 +19,7 @@ _PROMISED = 1.4  # weight of harm that somebody means to end: "피해 예방"
 _YIELDED = 0.4  # what is left of a clause that gives way to the next: "호실적에도 주가 하락"
 _BREAK = re.compile(r"[…?!;\"“”]|[.,](?!\d)")  # no pair reaches across
 _DEMAND = re.compile(r"^(?:해야|하라|해 ?달라|하자| ?촉구| ?요구)")  # "철회하라": nothing has ended yet
+_CAUSE = re.compile(r"^(?:에|으로|로)(?![가-힣])")  # "우려에 하락": what brings it about is not what falls
 _YIELDING = re.compile(r"^\S{0,4}(?:에도|지만|으나|는데|불구|에 비해|대비)")
 
 
@@ -31,6 +32,10 @@ class Role:
     quantity: Literal["gain", "burden"] | None = None
     motion: Literal["up", "down"] | None = None
     denial: Literal["end", "promise", "not", "fail"] | None = None
+
+    @property
+    def is_harm(self) -> bool:
+        return self.sign == "negative" or self.quantity == "burden"
 
 
 def find_clues(text: str) -> list[Clue]:
@@ -50,9 +55,12 @@ def find_clues(text: str) -> list[Clue]:
 def _read(text: str, hits: list[Hit], roles: dict[str, Role]) -> tuple[Clue | None, int]:
     """Read the first word, with a later one where they say something together; return how many were read."""
     first, role = hits[0], roles[hits[0].word]
+    is_cause = role.is_harm and bool(_CAUSE.match(text[first.end : first.end + 3]))
     for used, follower in enumerate(hits[1:], start=2):
         if _BREAK.search(text, first.end, follower.start) or _DEMAND.match(text[follower.end : follower.end + 8]):
             break
+        if is_cause and roles[follower.word].denial != "promise":
+            continue
         sign, weight = _compose(role, roles[follower.word], distance=follower.first - first.last)
         if sign and not (role.motion and _read(text, hits[used - 1 :], roles)[1] > 1):  # the nearer verb decides
             return Clue(label=sign, weight=weight, start=first.start, end=follower.end), used

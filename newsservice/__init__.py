@@ -1,3 +1,5 @@
 """News Service: what the Korean press says about the companies you watch."""
 
-VERSION = "2.0"
+from newsservice.celery import app as celery_app  # so that every task finds our broker
+
+__all__ = ["celery_app"]

@@ -18,7 +18,7 @@ class DomainError(Exception):
 
     code: ClassVar[str] = "DOMAIN_ERROR"
     status: ClassVar[int] = 400
-    text: ClassVar[str | Promise] = _("The request could not be served.")
+    text: str | Promise = _("The request could not be served.")
 
     def __init__(self, *, retry_after: int | None = None, **details: object) -> None:
         super().__init__(self.code, details)

@@ -48,7 +48,9 @@ def logging_config(*, level: str, fmt: str) -> dict[str, Any]:
 def _rendering(as_text: bool) -> list[structlog.typing.Processor]:
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if as_text:
-        return [strip, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain: a traceback that shows local variables shows the provider's keys.
+        plain = structlog.dev.plain_traceback
+        return [strip, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     return [
         strip,
         structlog.processors.format_exc_info,

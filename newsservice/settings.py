@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +14,6 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from newsservice import VERSION
 from newsservice.env import (
     env_bool,
     env_choice,
@@ -27,6 +27,7 @@ from newsservice.env import (
     section,
 )
 from newsservice.logs import logging_config
+from newsservice.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_dotenv(BASE_DIR / ".env", Path("/app/.env"))
@@ -115,6 +116,26 @@ PROVIDER_READ_SECONDS = env_float(
 
 section("Companies and analysis")
 MONITORED_COMPANIES = env_list("MONITORED_COMPANIES", ["삼성전자", "LG전자"], "Companies watched from the start.")
+ANALYSIS_SCHEDULE_MINUTES = env_int(
+    "ANALYSIS_SCHEDULE_MINUTES",
+    30,
+    "How often a watched company is analysed, where it has no interval of its own.",
+    at_least=1,
+    at_most=7 * 24 * 60,
+    aliases=["ANALYSIS_INTERVAL_MINUTES"],
+)
+ANALYSIS_MAX_RESULTS = env_int(
+    "ANALYSIS_MAX_RESULTS", 100, "Stories a background analysis judges at most.", at_least=1, at_most=1000
+)
+ANALYZE_WAIT_SECONDS = env_float(
+    "ANALYZE_WAIT_SECONDS",
+    30,
+    "How long a request waits for an analysis on a worker before it is told where to look.",
+    at_least=0,
+    at_most=300,
+)
+HISTORY_MAX_COUNT = env_int("HISTORY_MAX_COUNT", 50, "Analyses kept of a company.", at_least=1)
+HISTORY_EXPIRE_DAYS = env_int("HISTORY_EXPIRE_DAYS", 7, "Days an analysis is kept; the newest stays.", at_least=1)
 SIMILARITY_THRESHOLD = env_float(
     "SIMILARITY_THRESHOLD",
     0.75,
@@ -162,6 +183,30 @@ LOCAL_CACHE_ENTRIES = env_int(
     "LOCAL_CACHE_ENTRIES", 20_000, "Entries of the local memory cache at most.", at_least=100
 )
 
+section("Background work")
+BACKGROUND = env_choice(
+    "BACKGROUND",
+    "auto",
+    "Who runs analyses: embedded (threads of the web process), celery (workers); auto: celery if REDIS_URL is set.",
+    choices=["auto", "embedded", "celery"],
+)
+CELERY_BROKER_URL = env_url(
+    "CELERY_BROKER_URL",
+    "",
+    "Redis that carries tasks to workers; where empty, database 0 of REDIS_URL's server.",
+    schemes=["redis", "rediss"],
+    secret=True,
+)
+WORKER_CONCURRENCY = env_int(
+    "WORKER_CONCURRENCY", 1, "Analyses a worker runs at once; each process holds its models.", at_least=1, at_most=64
+)
+WORKER_PREFETCH_MULTIPLIER = env_int(
+    "WORKER_PREFETCH_MULTIPLIER", 1, "Tasks a worker takes ahead, for each it runs at once.", at_least=1, at_most=16
+)
+RUN_SECONDS = env_int("RUN_SECONDS", 900, "Longest an analysis may take on a worker.", at_least=10, at_most=6 * 3600)
+RUN_RETRIES = env_int("RUN_RETRIES", 3, "Further tries of an analysis whose provider failed.", at_most=20)
+RUN_RETRY_SECONDS = env_int("RUN_RETRY_SECONDS", 300, "Wait before the first of them; it doubles.", at_least=1)
+
 section("Models")
 MODELS_DIR = env_path(
     "MODELS_DIR",
@@ -197,6 +242,9 @@ else:
             raise ImproperlyConfigured(f"{name} is required when DJANGO_DEBUG is false.")
 if bool(NAVER_CLIENT_ID) != bool(NAVER_CLIENT_SECRET):
     raise ImproperlyConfigured("NAVER_CLIENT_ID and NAVER_CLIENT_SECRET: set both or neither.")
+for name, value in (("NAVER_CLIENT_ID", NAVER_CLIENT_ID), ("NAVER_CLIENT_SECRET", NAVER_CLIENT_SECRET)):
+    if not value.isascii() or not value.isprintable():
+        raise ImproperlyConfigured(f"{name}: holds characters no key has; it goes into a header.")
 if NEWS_PROVIDER == "naver" and not NAVER_CLIENT_ID:
     raise ImproperlyConfigured("NEWS_PROVIDER='naver': needs NAVER_CLIENT_ID and NAVER_CLIENT_SECRET.")
 if "{query}" not in NEWS_RSS_SEARCH_URL:
@@ -204,6 +252,12 @@ if "{query}" not in NEWS_RSS_SEARCH_URL:
 
 # Articles brought in by `manage.py import_articles`.
 ARCHIVE_PATH = DATA_DIR / "archive.sqlite3"
+
+if BACKGROUND == "auto":
+    BACKGROUND = "celery" if REDIS_URL else "embedded"
+CELERY_BROKER_URL = CELERY_BROKER_URL or (urlsplit(REDIS_URL)._replace(path="/0").geturl() if REDIS_URL else "")
+if BACKGROUND == "celery" and not CELERY_BROKER_URL.startswith("redis"):
+    raise ImproperlyConfigured("BACKGROUND='celery': needs REDIS_URL or CELERY_BROKER_URL.")
 
 ANALYSIS_CACHE_SECONDS = round(CACHE_TTL_HOURS * 3600)
 STALE_CACHE_SECONDS = round(CACHE_STALE_HOURS * 3600)
@@ -223,6 +277,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_celery_beat",
     "mlcore",
     "search",
     "dashboard",
@@ -311,6 +366,28 @@ STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = True
+
+# A message only says that a row waits; the rows are the truth (dashboard.services).
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = RUN_SECONDS + 30
+CELERY_TASK_SOFT_TIME_LIMIT = RUN_SECONDS
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 2 * RUN_SECONDS + 60,  # longer than any task, so that none is delivered twice
+    "socket_connect_timeout": 1,
+    "socket_timeout": 10,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY
+CELERY_WORKER_PREFETCH_MULTIPLIER = WORKER_PREFETCH_MULTIPLIER
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_TIMEZONE = TIME_ZONE
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["newsservice.media.JSONRenderer"],

@@ -2,6 +2,8 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
+from dashboard.views import AnalyzeViewSet
+from search.urls import COMPANY
 from system.views import HealthView, UnknownRouteView, home
 
 urlpatterns = [
@@ -9,7 +11,13 @@ urlpatterns = [
     path("health", HealthView.as_view(schema=None)),
     path("api/v1/health", HealthView.as_view(schema=None)),
     path("api/v1/system/health", HealthView.as_view(), name="health"),
+    re_path(
+        rf"^api/v1/search/companies/{COMPANY}/analyze$",
+        AnalyzeViewSet.as_view({"post": "analyze"}),
+        name="analyze-company",
+    ),
     path("api/v1/search/", include("search.urls")),
+    path("api/v1/dashboard/", include("dashboard.urls")),
     path("api/v1/schema", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),

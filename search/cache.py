@@ -37,10 +37,16 @@ Mode = Literal["use", "refresh", "bypass"]  # look first · skip the look, then 
 class Slot(Generic[T]):
     """Where one answer is kept, and for how long."""
 
-    key: str
+    kind: str
+    subject: str  # what was asked about: a company's name, or words
+    parts: tuple[object, ...]  # all else that can change the answer
     type: type[T]
     fresh_seconds: Callable[[T], float]
     belongs: Callable[[T], bool] = lambda value: True  # whether an answer may be kept here after all
+
+    @property
+    def key(self) -> str:
+        return f"{subject_prefix(self.kind, self.subject)}{_digest(repr(self.parts))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +58,9 @@ class Answer(Generic[T]):
 
 class Kept(msgspec.Struct, Generic[T]):
     value: T
-    fresh_until: float  # seconds since the epoch
+    subject: str
+    stored_at: float  # seconds since the epoch
+    fresh_until: float
 
 
 class KeptError(msgspec.Struct):
@@ -61,9 +69,9 @@ class KeptError(msgspec.Struct):
     details: dict[str, str | int]
 
 
-def key(kind: str, subject: str, *parts: object) -> str:
-    """Return a key of one kind; those about one subject share their beginning."""
-    return f"{kind}:{SHAPE}:{_digest(subject)}:{_digest(repr(parts))}"
+def subject_prefix(kind: str, subject: str) -> str:
+    """Return how the keys of one kind begin that are about one subject."""
+    return f"{kind}:{SHAPE}:{_digest(subject)}:"
 
 
 def recall(
@@ -84,6 +92,7 @@ def recall(
         return Answer(value=compute())
     if mode == "use" and (kept := _get(slot)) and suffices(kept.value):
         if kept.fresh_until > time.time():
+            store.count(f"hits:{slot.key}", seconds=settings.STALE_CACHE_SECONDS + settings.ANALYSIS_CACHE_SECONDS)
             return Answer(value=kept.value, is_hit=True)
         if serve_stale:
             _refresh_later(slot, compute)
@@ -97,6 +106,14 @@ def recall(
             raise
         logger.warning("a stale answer is served: %s", exc)
         return Answer(value=kept.value, is_hit=True, is_stale=True)
+
+
+def peek(slot: Slot[T], *, suffices: Callable[[T], bool]) -> Answer[T] | None:
+    """Return the answer kept in a slot if it suffices, fresh or stale; compute nothing."""
+    kept = _get(slot)
+    if not kept or not suffices(kept.value):
+        return None
+    return Answer(value=kept.value, is_hit=True, is_stale=kept.fresh_until <= time.time())
 
 
 # --- one computation at a time -------------------------------------------------------------------------------
@@ -187,7 +204,8 @@ def _put(slot: Slot[T], value: T) -> None:
     if not settings.CACHE_ENABLED or not slot.belongs(value):
         return
     fresh_seconds = slot.fresh_seconds(value) * random.uniform(1 - JITTER, 1)  # noqa: S311 not a secret
-    kept = Kept(value=value, fresh_until=time.time() + fresh_seconds)
+    now = time.time()
+    kept = Kept(value=value, subject=slot.subject, stored_at=now, fresh_until=now + fresh_seconds)
     store.put(slot.key, kept, seconds=fresh_seconds + settings.STALE_CACHE_SECONDS)
 
 

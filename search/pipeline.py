@@ -21,9 +21,10 @@ def find_stories(provider: Provider, query: SearchQuery, *, wanted: int) -> Sear
     """Walk the provider's pages until `wanted` stories are found or it has nothing more."""
     articles: list[Article] = []
     groups: list[tuple[int, ...]] = []
+    seen: set[str] = set()
     total, is_exhausted = 0, False
     for page in provider.pages(query.upstream, sort=query.sort, start=query.start):
-        articles += _unseen(page.articles, articles)
+        articles += _unseen(page.articles, seen)
         total, is_exhausted = page.total, page.is_last
         if is_exhausted or len(articles) >= wanted:
             groups = _group(articles, query)
@@ -35,6 +36,7 @@ def find_stories(provider: Provider, query: SearchQuery, *, wanted: int) -> Sear
         searched_at=datetime.now(UTC),
         total_found=total,
         original_count=len(articles),
+        duplicates_removed=len(articles) - len(groups),
         stories=tuple(_story(articles, group, query) for group in groups),
         is_exhausted=is_exhausted,
     )
@@ -55,20 +57,24 @@ def judge_stories(
     )
 
 
-def summarize(judged: Sequence[JudgedStory]) -> Summary:
-    """Count labels and rank keywords."""
+def summarize(judged: Sequence[JudgedStory], *, counts_all: bool = False) -> Summary:
+    """Count labels and rank keywords of the stories about the company, or of all."""
+    counted = [one for one in judged if counts_all or one.story.relevance.is_about]
     return Summary(
-        total=len(judged),
-        categories=_distribution("category", [story.judgement.category.label for story in judged]),
-        sentiments=_distribution("sentiment", [story.judgement.sentiment.label for story in judged]),
-        top_keywords=keywords.rank([story.keywords for story in judged], limit=TOP_KEYWORDS),
+        total=len(counted),
+        left_out=len(judged) - len(counted),
+        categories=_distribution("category", [one.judgement.category.label for one in counted]),
+        sentiments=_distribution("sentiment", [one.judgement.sentiment.label for one in counted]),
+        top_keywords=keywords.rank([one.keywords for one in counted], limit=TOP_KEYWORDS),
     )
 
 
-def _unseen(page: Sequence[Article], earlier: Sequence[Article]) -> list[Article]:
-    """Leave out what an earlier page brought: pages shift while news come in."""
-    seen = {canonical_url(article.url) for article in earlier}
-    return [article for article in page if canonical_url(article.url) not in seen]
+def _unseen(page: Sequence[Article], seen: set[str]) -> list[Article]:
+    """Leave out what an earlier page brought, pages shift while news come in; add this page to what was seen."""
+    identities = [canonical_url(article.url) for article in page]
+    new = [article for article, identity in zip(page, identities, strict=True) if identity not in seen]
+    seen.update(identities)
+    return new
 
 
 def _group(articles: Sequence[Article], query: SearchQuery) -> list[tuple[int, ...]]:
@@ -79,7 +85,7 @@ def _group(articles: Sequence[Article], query: SearchQuery) -> list[tuple[int, .
 
 def _story(articles: Sequence[Article], group: tuple[int, ...], query: SearchQuery) -> Story:
     article = articles[representative(articles, group)]
-    return Story(article=article, mention_count=len(group), relevance_score=relevance.score(article, query))
+    return Story(article=article, mention_count=len(group), relevance=relevance.rate(article, query))
 
 
 def _distribution(axis: Axis, labels: Sequence[str]) -> dict[str, int]:

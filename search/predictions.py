@@ -9,6 +9,7 @@ from django.conf import settings
 
 from mlcore.types import Axis, Judgement
 from search import store
+from search.types import Analysis
 
 
 def recall(texts: Sequence[str], revisions: Mapping[Axis, str]) -> dict[str, Judgement]:
@@ -28,3 +29,8 @@ def keep(judgements: Mapping[str, Judgement], revisions: Mapping[Axis, str]) -> 
 def _key(text: str, revisions: Mapping[Axis, str]) -> str:
     said_by = blake2b(repr(sorted(revisions.items())).encode(), digest_size=6).hexdigest()
     return f"prediction:{said_by}:{blake2b(text.encode(), digest_size=12).hexdigest()}"
+
+
+def keys_of(analyses: Sequence[Analysis]) -> list[str]:
+    """Return the keys of what was said of the texts of these analyses."""
+    return [_key(judged.story.article.text, analysis.models) for analysis in analyses for judged in analysis.judged]

@@ -11,17 +11,17 @@ from mlcore.types import Axis, Prediction
 from newsservice.api import domain_error_envelope
 from newsservice.errors import DomainError
 from search.cache import Answer
-from search.services import Outcome
+from search.services import Options, Outcome
 from search.trending import TrendingKeyword
-from search.types import Analysis, JudgedStory, SearchResult, Story
+from search.types import Analysis, JudgedStory, SearchResult, Story, Summary
 
 SEOUL = ZoneInfo("Asia/Seoul")
 
 Json = dict[str, object]
 
 
-def present_search(answer: Answer[SearchResult], *, max_results: int, elapsed_ms: float) -> Json:
-    stories = answer.value.stories[:max_results]
+def present_search(answer: Answer[SearchResult], *, options: Options, elapsed_ms: float) -> Json:
+    stories = list(filter(options.select, answer.value.stories))[: options.max_results]
     return {
         "search_metadata": _search_metadata(answer, returned=len(stories), elapsed_ms=elapsed_ms),
         "items": [_story(story) for story in stories],
@@ -31,13 +31,12 @@ def present_search(answer: Answer[SearchResult], *, max_results: int, elapsed_ms
 
 def present_analysis(answer: Answer[Analysis], *, elapsed_ms: float) -> Json:
     analysis = answer.value
-    summary = analysis.summary
     found = Answer(value=analysis.found, is_hit=answer.is_hit, is_stale=answer.is_stale)
     return {
         "analysis_metadata": {
             "company": analysis.company,
             "analysis_id": analysis.analysis_id,
-            "analyzed_count": summary.total,
+            "analyzed_count": len(analysis.judged),
             "analysis_time": analysis.analyzed_at,
             "ml_service_status": service_status(analysis),
             "cache_hit": answer.is_hit,
@@ -46,21 +45,26 @@ def present_analysis(answer: Answer[Analysis], *, elapsed_ms: float) -> Json:
             "models": analysis.models,
         },
         "analyzed_news": [_judged_story(judged) for judged in analysis.judged],
-        "summary": {
-            "total_analyzed": summary.total,
-            "esg_distribution": _in_korean(summary.categories),
-            "sentiment_distribution": _in_korean(summary.sentiments),
-            "top_keywords": summary.top_keywords,
-        },
-        "search_metadata": _search_metadata(found, returned=summary.total, elapsed_ms=elapsed_ms),
+        "summary": present_summary(analysis.summary),
+        "search_metadata": _search_metadata(found, returned=len(analysis.judged), elapsed_ms=elapsed_ms),
         "deduplication": _deduplication(analysis.found),
     }
 
 
-def present_batch_item(outcome: Outcome, *, query: str, max_results: int, elapsed_ms: float) -> Json:
+def present_summary(summary: Summary) -> Json:
+    return {
+        "total_analyzed": summary.total,
+        "left_out": summary.left_out,
+        "esg_distribution": _in_korean(summary.categories),
+        "sentiment_distribution": _in_korean(summary.sentiments),
+        "top_keywords": summary.top_keywords,
+    }
+
+
+def present_batch_item(outcome: Outcome, *, query: str, options: Options, elapsed_ms: float) -> Json:
     if isinstance(outcome, DomainError):
         return present_failure(outcome, query=query)
-    return present_search(outcome, max_results=max_results, elapsed_ms=elapsed_ms)
+    return present_search(outcome, options=options, elapsed_ms=elapsed_ms)
 
 
 def present_failure(error: DomainError, *, query: str) -> Json:
@@ -119,7 +123,7 @@ def _deduplication(found: SearchResult) -> Json:
 
 
 def _story(story: Story) -> Json:
-    article = story.article
+    article, relevance = story.article, story.relevance
     return {
         "title": article.title,
         "url": article.url,
@@ -127,7 +131,8 @@ def _story(story: Story) -> Json:
         "summary": article.summary,
         "published_date": article.published_at and article.published_at.astimezone(SEOUL),
         "news_source": article.publisher,
-        "relevance_score": round(story.relevance_score, 2),
+        "relevance_score": relevance.score,
+        "relevance": relevance.verdict and {"verdict": relevance.verdict, "evidence": relevance.evidence},
         "mention_count": story.mention_count,
     }
 

@@ -13,18 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from search import companies, naming
 from search.companies import Company
 from search.naming import Naming
-from search.types import Article, SearchQuery
+from search.types import Article, Relevance, SearchQuery, Verdict
 
-Verdict = Literal["subject", "mentioned", "affiliate", "namesake", "sports", "unrelated"]
 Place = Literal["title", "first", "rest"]
-
-ABOUT: frozenset[Verdict] = frozenset({"subject", "mentioned"})
 
 _LOOKALIKES: dict[Verdict, float] = {"affiliate": 0.25, "sports": 0.1, "namesake": 0.05}
 _WORD_PLACES: dict[Place, float] = {"title": 1.0, "first": 0.6, "rest": 0.4}
@@ -34,25 +30,14 @@ _SENTENCE_END = re.compile(r"(?<=[다요음함됨])\.|[.!?](?=\s)")
 _TERM = re.compile(r'"([^"]+)"|([^\s"]+)')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relevance:
-    """How an article stands to a company, and the words that show it."""
-
-    score: float  # 0..1
-    verdict: Verdict
-    evidence: str  # the words as they stand in the article; "" for unrelated
-
-
-def score(article: Article, query: SearchQuery) -> float:
-    """Return how much an article is about what was asked, 0..1."""
+def rate(article: Article, query: SearchQuery) -> Relevance:
+    """Say how much an article is about what was asked; of a company also how."""
     if query.is_company:
-        return judge(article, company=query.text).score
+        return judge(article, company=query.text)
     terms = [phrase or word for phrase, word in _TERM.findall(query.text)]
     wanted = [term.casefold() for term in terms if not term.startswith("-")]
-    if not wanted:
-        return 0.0
     places = {place: text.casefold() for place, text in _places(article)}
-    return sum(_score_term(term, places) for term in wanted) / len(wanted)
+    return Relevance(score=round(sum(_score_term(term, places) for term in wanted) / max(1, len(wanted)), 2))
 
 
 def judge(article: Article, *, company: str) -> Relevance:
@@ -76,7 +61,7 @@ def _judge_named(own: list[tuple[Place, Naming]]) -> Relevance:
         missed *= 1 - weight
     is_subject = any(not found.is_passing if place == "title" else found.is_topic for place, found in own)
     return Relevance(
-        score=round(1 - missed, 4), verdict="subject" if is_subject else "mentioned", evidence=own[0][1].word
+        score=round(1 - missed, 2), verdict="subject" if is_subject else "mentioned", evidence=own[0][1].word
     )
 
 

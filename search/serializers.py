@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +13,7 @@ from search.collected import MAX_HOURS
 from search.errors import InvalidName
 from search.services import Options
 from search.text import QUERY_LIMIT, normalize_query
+from search.types import Verdict
 
 SORTS = {"sim": "sim", "accuracy": "sim", "date": "date"}
 CATEGORIES = {
@@ -42,6 +43,15 @@ class SearchOptions(serializers.Serializer[Any]):
     similarity_threshold = serializers.FloatField(
         min_value=0, max_value=1, default=lambda: settings.SIMILARITY_THRESHOLD
     )
+    min_relevance = serializers.FloatField(
+        min_value=0,
+        max_value=1,
+        required=False,
+        help_text=_(
+            "Stories of a lower relevance_score are left out. Not given: none is, but the summary of an analysis "
+            "counts only those about the company."
+        ),
+    )
     force_refresh = serializers.BooleanField(default=False)
 
     def options(self) -> Options:
@@ -53,6 +63,7 @@ class SearchOptions(serializers.Serializer[Any]):
             sort=SORTS[asked["sort"]],  # type: ignore[arg-type]
             remove_duplicates=asked["remove_duplicates"],
             similarity_threshold=asked["similarity_threshold"],
+            min_relevance=asked.get("min_relevance"),
             mode="refresh" if asked["force_refresh"] else "use",
         )
 
@@ -95,6 +106,11 @@ class SearchMetadata(serializers.Serializer[Any]):
     provider = serializers.CharField()
 
 
+class Relevance(serializers.Serializer[Any]):
+    verdict = serializers.ChoiceField(choices=get_args(Verdict))
+    evidence = serializers.CharField(allow_blank=True, help_text=_("The words of the article that show it."))
+
+
 class NewsItem(serializers.Serializer[Any]):
     title = serializers.CharField()
     url = serializers.CharField(help_text=_("The publisher's own link."))
@@ -103,6 +119,7 @@ class NewsItem(serializers.Serializer[Any]):
     published_date = serializers.DateTimeField(allow_null=True)
     news_source = serializers.CharField(allow_blank=True)
     relevance_score = serializers.FloatField(min_value=0, max_value=1)
+    relevance = Relevance(allow_null=True, help_text=_("Company searches only."))
     mention_count = serializers.IntegerField(min_value=1)
 
 
@@ -171,7 +188,8 @@ class AnalysisMetadata(serializers.Serializer[Any]):
 
 
 class AnalysisSummary(serializers.Serializer[Any]):
-    total_analyzed = serializers.IntegerField()
+    total_analyzed = serializers.IntegerField(help_text=_("Stories counted here."))
+    left_out = serializers.IntegerField(help_text=_("Stories shown, but not about the company: not counted."))
     esg_distribution = serializers.DictField(child=serializers.IntegerField())
     sentiment_distribution = serializers.DictField(child=serializers.IntegerField())
     top_keywords = serializers.ListField(child=serializers.CharField())

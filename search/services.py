@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,17 +15,20 @@ from django.conf import settings
 from mlcore.engine import engine_revisions, get_engine
 from mlcore.types import Judgement
 from newsservice.errors import DomainError
-from search import cache, collected, pipeline, predictions
+from search import cache, collected, pipeline, predictions, usage
 from search.cache import Answer, Mode, Slot
 from search.providers import current_provider
 from search.signals import analysis_completed
 from search.text import normalize_company, normalize_query
 from search.trending import TrendingKeyword
-from search.types import Analysis, SearchQuery, SearchResult, Sort
+from search.types import Analysis, SearchQuery, SearchResult, Sort, Story
 
 logger = logging.getLogger(__name__)
 
 MAX_BATCH = 10
+PORTION = 64  # texts judged between two words of progress
+
+Progress = Callable[[int, int], None]  # texts judged, texts to judge
 
 Outcome = Answer[SearchResult] | DomainError
 
@@ -39,7 +42,13 @@ class Options:
     sort: Sort = "sim"
     remove_duplicates: bool = True
     similarity_threshold: float = field(default_factory=lambda: settings.SIMILARITY_THRESHOLD)
+    # 0..1; stories below are not shown. None: all are, and an analysis counts only those about the company.
+    min_relevance: float | None = None
     mode: Mode = "use"
+
+    def select(self, story: Story) -> bool:
+        """Whether a story is relevant enough to be shown."""
+        return self.min_relevance is None or story.relevance.score >= self.min_relevance
 
 
 def search_news(text: str, options: Options) -> Answer[SearchResult]:
@@ -52,31 +61,37 @@ def search_company(name: str, options: Options) -> Answer[SearchResult]:
     return _search(_query(normalize_company(name), options, is_company=True), options)
 
 
-def analyze_company(name: str, options: Options, *, trigger: str = "api") -> Answer[Analysis]:
+def analyze_company(
+    name: str,
+    options: Options,
+    *,
+    trigger: str = "api",
+    analysis_id: int | None = None,
+    on_progress: Progress = lambda done, total: None,
+) -> Answer[Analysis]:
     """Search a company's news and judge each story, or return the kept analysis.
 
+    `analysis_id`: of the run that asks, where one does. `on_progress` is told how many texts are judged.
     Raises InvalidName, ProviderError, ModelsUnavailable.
     """
     company = normalize_company(name)
     query = _query(company, options, is_company=True)
-    revisions = engine_revisions()
     started = time.perf_counter()
     answer = cache.recall(
-        Slot(
-            key=cache.key("analysis", company, _parts(query), current_provider().name, sorted(revisions.items())),
-            type=Analysis,
-            fresh_seconds=lambda analysis: (
-                settings.ANALYSIS_CACHE_SECONDS if analysis.judged else settings.EMPTY_CACHE_SECONDS
-            ),
-            # A model found unusable only when it was loaded leaves its word to the lexicons: not this slot's.
-            belongs=lambda analysis: analysis.models == revisions,
-        ),
-        lambda: _analyze(query, options, trigger=trigger),
-        suffices=lambda analysis: analysis.is_complete or len(analysis.judged) >= options.max_results,
+        _analysis_slot(query),
+        lambda: _analyze(query, options, trigger=trigger, analysis_id=analysis_id, on_progress=on_progress),
+        suffices=lambda kept: _analysis_suffices(kept, options),
         mode=options.mode,
     )
     _log("analysis", company, answer, started)
-    return replace(answer, value=_first(answer.value, options.max_results))
+    return replace(answer, value=_shown(answer.value, options))
+
+
+def kept_analysis(name: str, options: Options) -> Answer[Analysis] | None:
+    """Return a company's analysis if the cache holds one, fresh or stale; ask nobody. Raises InvalidName."""
+    query = _query(normalize_company(name), options, is_company=True)
+    answer = cache.peek(_analysis_slot(query), suffices=lambda kept: _analysis_suffices(kept, options))
+    return answer and replace(answer, value=_shown(answer.value, options))
 
 
 def search_batch(requests: Sequence[tuple[str, Options]]) -> list[Outcome]:
@@ -120,20 +135,41 @@ def _parts(query: SearchQuery) -> tuple[object, ...]:
     )
 
 
+def _analysis_slot(query: SearchQuery) -> Slot[Analysis]:
+    revisions = engine_revisions()
+    return Slot(
+        kind="analysis",
+        subject=query.text,
+        parts=(_parts(query), current_provider().name, sorted(revisions.items())),
+        type=Analysis,
+        fresh_seconds=lambda analysis: (
+            settings.ANALYSIS_CACHE_SECONDS if analysis.judged else settings.EMPTY_CACHE_SECONDS
+        ),
+        # A model found unusable only when it was loaded leaves its word to the lexicons: not this slot's.
+        belongs=lambda analysis: analysis.models == revisions,
+    )
+
+
+def _analysis_suffices(kept: Analysis, options: Options) -> bool:
+    return _suffices(kept.found, options) and len(kept.judged) >= _reach(kept.found, options)
+
+
 def _search(query: SearchQuery, options: Options, *, serve_stale: bool = True) -> Answer[SearchResult]:
     """Return all known stories of a query: at least `max_results`, unless there are no more."""
     provider = current_provider()
     started = time.perf_counter()
     answer = cache.recall(
         Slot(
-            key=cache.key("search", query.text, _parts(query), provider.name),
+            kind="search",
+            subject=query.text,
+            parts=(_parts(query), provider.name),
             type=SearchResult,
             fresh_seconds=lambda found: (
                 settings.SEARCH_CACHE_SECONDS if found.stories else settings.EMPTY_CACHE_SECONDS
             ),
         ),
         lambda: pipeline.find_stories(provider, query, wanted=options.max_results),
-        suffices=lambda found: found.is_exhausted or len(found.stories) >= options.max_results,
+        suffices=lambda found: _suffices(found, options),
         mode=options.mode,
         serve_stale=serve_stale,
     )
@@ -141,17 +177,19 @@ def _search(query: SearchQuery, options: Options, *, serve_stale: bool = True) -
     return answer
 
 
-def _analyze(query: SearchQuery, options: Options, *, trigger: str) -> Analysis:
+def _analyze(
+    query: SearchQuery, options: Options, *, trigger: str, analysis_id: int | None, on_progress: Progress
+) -> Analysis:
     found = _search(query, options, serve_stale=False).value
     judged = pipeline.judge_stories(
-        found.stories[: options.max_results],
+        found.stories[: _reach(found, options)],
         company=query.text,
-        classify=get_engine().classify if options.mode == "bypass" else _classify,
+        classify=lambda texts: _classify(texts, use_known=options.mode != "bypass", on_progress=on_progress),
     )
-    collected.remember(judged)
+    collected.remember([one for one in judged if one.story.relevance.is_about])
     analysis = Analysis(
         company=query.text,
-        analysis_id=None,
+        analysis_id=analysis_id,
         analyzed_at=datetime.now(UTC),
         models=engine_revisions(),
         found=found,
@@ -161,21 +199,39 @@ def _analyze(query: SearchQuery, options: Options, *, trigger: str) -> Analysis:
     return replace(analysis, analysis_id=_announce(analysis, trigger=trigger))
 
 
-def _first(analysis: Analysis, count: int) -> Analysis:
-    """Return the analysis of the first stories alone."""
-    if len(analysis.judged) <= count:
+def _suffices(found: SearchResult, options: Options) -> bool:
+    """Whether the provider need not be asked; never for the sake of min_relevance."""
+    return found.is_exhausted or len(found.stories) >= options.max_results
+
+
+def _reach(found: SearchResult, options: Options) -> int:
+    """Return how many of the first stories hold all that are to be shown."""
+    places = [place for place, story in enumerate(found.stories, start=1) if options.select(story)]
+    return places[options.max_results - 1] if len(places) >= options.max_results else len(found.stories)
+
+
+def _shown(analysis: Analysis, options: Options) -> Analysis:
+    """Return the analysis of the stories to be shown alone; where min_relevance chose them, all of them count."""
+    judged = tuple(one for one in analysis.judged if options.select(one.story))[: options.max_results]
+    counts_all = options.min_relevance is not None
+    if len(judged) == len(analysis.judged) and not counts_all:
         return analysis
-    judged = analysis.judged[:count]
-    return replace(analysis, judged=judged, summary=pipeline.summarize(judged))
+    return replace(analysis, judged=judged, summary=pipeline.summarize(judged, counts_all=counts_all))
 
 
-def _classify(texts: Sequence[str]) -> list[Judgement]:
-    """Classify what no model of these revisions has seen before; the rest is remembered."""
-    known = predictions.recall(texts, engine_revisions())
-    new = list(dict.fromkeys(text for text in texts if text not in known))
-    judgements = dict(zip(new, get_engine().classify(new), strict=True)) if new else {}
-    predictions.keep(judgements, engine_revisions())
-    return [known[text] if text in known else judgements[text] for text in texts]
+def _classify(texts: Sequence[str], *, use_known: bool, on_progress: Progress) -> list[Judgement]:
+    """Classify what these revisions have not judged before, a portion at a time; the rest is remembered."""
+    judgements = predictions.recall(texts, engine_revisions()) if use_known else {}
+    new = list(dict.fromkeys(text for text in texts if text not in judgements))
+    for start in range(0, len(new), PORTION):
+        on_progress(len(judgements), len(judgements) + len(new) - start)
+        portion = new[start : start + PORTION]
+        judged = dict(zip(portion, get_engine().classify(portion), strict=True))
+        if use_known:
+            predictions.keep(judged, engine_revisions())
+        judgements |= judged
+    on_progress(len(judgements), len(judgements))
+    return [judgements[text] for text in texts]
 
 
 def _announce(analysis: Analysis, *, trigger: str) -> int | None:
@@ -191,4 +247,5 @@ def _announce(analysis: Analysis, *, trigger: str) -> int | None:
 
 def _log(kind: str, subject: str, answer: Answer[SearchResult] | Answer[Analysis], started: float) -> None:
     elapsed = 1000 * (time.perf_counter() - started)
+    usage.record(is_hit=answer.is_hit, milliseconds=elapsed)
     logger.info("%s %r cache_hit=%s stale=%s %.1f ms", kind, subject, answer.is_hit, answer.is_stale, elapsed)

@@ -71,8 +71,36 @@ def put_many(values: Mapping[str, object], *, seconds: float) -> None:
     _breaker.call(lambda: cache.set_many(data, timeout=seconds), None)
 
 
-def forget(key: str) -> None:
-    _breaker.call(lambda: cache.delete(key), False)
+def forget_many(keys: Sequence[str]) -> int:
+    """Delete what is kept under these keys; return how many there were."""
+    return _breaker.call(lambda: sum(map(cache.delete, keys)), 0)
+
+
+def keys(prefix: str) -> list[str]:
+    """Return every key that begins so. Walks the whole store: for an operator's page, not for a request."""
+    return _breaker.call(lambda: _list_keys(prefix), [])
+
+
+def raw(keys: Sequence[str]) -> Mapping[str, bytes]:
+    """Return the bytes kept under each key, as they are stored."""
+    nothing: Mapping[str, object] = {}
+    return {key: data for key, data in _breaker.call(lambda: _fetch(keys), nothing).items() if isinstance(data, bytes)}
+
+
+def seconds_left(key: str) -> int | None:
+    """Return how long a key stays; None where it is gone."""
+    return _breaker.call(lambda: _seconds_left(key), None)
+
+
+def count(name: str, *, by: int = 1, seconds: float) -> None:
+    """Add to a counter that all processes share; a new one lasts so long."""
+    _breaker.call(lambda: _count(name, by, seconds), None)
+
+
+def counters(names: Sequence[str]) -> dict[str, int]:
+    nothing: Mapping[str, object] = {}
+    found = _breaker.call(lambda: _fetch(names), nothing)
+    return {name: value for name, value in found.items() if isinstance(value, int)}
 
 
 def is_connected() -> bool:
@@ -113,6 +141,30 @@ def _unlock(operation: Callable[[], object]) -> None:
         operation()
     except LockError:
         logger.warning("a lock was lost: its work may be done twice")
+
+
+def _list_keys(prefix: str) -> list[str]:
+    if hasattr(cache, "iter_keys"):
+        return sorted(cache.iter_keys(f"{prefix}*"))
+    made = cache.make_key("")  # local memory keeps its entries in a dict, under whole keys
+    local: list[str] = list(cache._cache)  # type: ignore[attr-defined]
+    return sorted(key.removeprefix(made) for key in local if key.startswith(f"{made}{prefix}"))
+
+
+def _seconds_left(key: str) -> int | None:
+    if hasattr(cache, "ttl"):
+        left = cache.ttl(key)
+        return left if left else None
+    expires_at = cache._expire_info.get(cache.make_key(key))  # type: ignore[attr-defined]
+    return None if expires_at is None else max(0, round(expires_at - time.time()))
+
+
+def _count(name: str, by: int, seconds: float) -> None:
+    if not cache.add(name, by, timeout=seconds):  # of two who find it missing, one adds and both count
+        try:
+            cache.incr(name, by)
+        except (ValueError, TypeError):  # it ended between the two, or is no number
+            cache.set(name, by, timeout=seconds)
 
 
 def _fetch(keys: Sequence[str]) -> Mapping[str, object]:

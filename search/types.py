@@ -9,6 +9,7 @@ from typing import Literal
 from mlcore.types import Axis, Judgement
 
 Sort = Literal["sim", "date"]
+Verdict = Literal["subject", "mentioned", "affiliate", "namesake", "sports", "unrelated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +56,26 @@ class SearchQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Relevance:
+    """How an article stands to what was asked, and the words that show it."""
+
+    score: float  # 0..1 in hundredths, search.relevance
+    verdict: Verdict | None = None  # None where words were searched
+    evidence: str = ""  # as it stands in the article; "" for unrelated, and where words were searched
+
+    @property
+    def is_about(self) -> bool:
+        """Whether the article is about the company, or names it at least."""
+        return self.verdict in ("subject", "mentioned")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """Articles that tell the same story, shown by the most informative of them."""
 
     article: Article
     mention_count: int  # articles in the group, at least 1
-    relevance_score: float  # 0..1, search.relevance
+    relevance: Relevance  # of the article shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +87,9 @@ class SearchResult:
     searched_at: datetime  # when the provider was asked, UTC
     total_found: int
     original_count: int  # articles fetched, before grouping
+    duplicates_removed: int
     stories: tuple[Story, ...]
     is_exhausted: bool  # the provider has nothing more to give
-
-    @property
-    def duplicates_removed(self) -> int:
-        return self.original_count - len(self.stories)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +105,8 @@ class JudgedStory:
 class Summary:
     """An analysis in a few numbers. Distributions hold every label of the vocabulary, zeros included."""
 
-    total: int
+    total: int  # stories counted; the rest is of them alone
+    left_out: int  # judged, but not about the company
     categories: dict[str, int]  # code -> stories
     sentiments: dict[str, int]
     top_keywords: tuple[str, ...]
@@ -110,8 +123,3 @@ class Analysis:
     found: SearchResult  # all stories found, judged or not
     judged: tuple[JudgedStory, ...]  # the first of them
     summary: Summary  # of the judged ones
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether no further story could be judged."""
-        return self.found.is_exhausted and len(self.judged) == len(self.found.stories)

@@ -9,6 +9,5 @@ urlpatterns = [
     path("news", SearchViewSet.as_view({"post": "news"}), name="search-news"),
     path("batch", SearchViewSet.as_view({"post": "batch"}), name="search-batch"),
     path("trending", SearchViewSet.as_view({"get": "trending"}), name="search-trending"),
-    re_path(rf"^companies/{COMPANY}/analyze$", SearchViewSet.as_view({"post": "analyze"}), name="analyze-company"),
     re_path(rf"^companies/{COMPANY}$", SearchViewSet.as_view({"post": "company"}), name="search-company"),
 ]

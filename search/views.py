@@ -57,7 +57,7 @@ class SearchViewSet(ViewSet):
 
         answer = services.search_news(body.validated_data["query"], options)
 
-        return Response(present_search(answer, max_results=options.max_results, elapsed_ms=self.elapsed_ms))
+        return Response(present_search(answer, options=options, elapsed_ms=self.elapsed_ms))
 
     @extend_schema(parameters=[COMPANY], request=CompanySearchRequest, responses=SearchResponse)
     def company(self, request: Request, company: str) -> Response:
@@ -68,7 +68,7 @@ class SearchViewSet(ViewSet):
 
         answer = services.search_company(company, options)
 
-        return Response(present_search(answer, max_results=options.max_results, elapsed_ms=self.elapsed_ms))
+        return Response(present_search(answer, options=options, elapsed_ms=self.elapsed_ms))
 
     @extend_schema(parameters=[COMPANY], request=AnalyzeRequest, responses=AnalysisResponse)
     def analyze(self, request: Request, company: str) -> Response:
@@ -110,7 +110,7 @@ class SearchViewSet(ViewSet):
         return present_batch_item(
             outcome,
             query=body.validated_data["query"],
-            max_results=body.options().max_results,
+            options=body.options(),
             elapsed_ms=self.elapsed_ms,
         )
 

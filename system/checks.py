@@ -8,19 +8,10 @@ from collections.abc import Sequence
 from django.apps import AppConfig
 from django.core import checks
 
-NO_WORKERS = "there are no background workers yet; every analysis runs in the process that is asked for it"
-
 # Known from deployments of News Service before 2.0.
 IGNORED = {
-    "ANALYSIS_SCHEDULE_MINUTES": NO_WORKERS,
-    "ANALYSIS_INTERVAL_MINUTES": NO_WORKERS,
-    "CELERY_BROKER_URL": NO_WORKERS,
-    "CELERY_RESULT_BACKEND": NO_WORKERS,
-    "WORKER_CONCURRENCY": NO_WORKERS,
-    "WORKER_PREFETCH_MULTIPLIER": NO_WORKERS,
-    "HISTORY_MAX_COUNT": "no history of analyses is stored yet",
-    "HISTORY_EXPIRE_DAYS": "no history of analyses is stored yet",
-    "INFERENCE_TIMEOUT": "a model's batch is never cut short; PROVIDER_READ_SECONDS bounds the provider",
+    "CELERY_RESULT_BACKEND": "a run is a row in the database; no task's result is read",
+    "INFERENCE_TIMEOUT": "a model's batch is never cut short; RUN_SECONDS bounds an analysis on a worker",
     "HF_HOME": "models are read from MODELS_DIR alone, never from a hub's cache",
     "TRANSFORMERS_CACHE": "models are read from MODELS_DIR alone, never from a hub's cache",
     "TORCH_HOME": "models are read from MODELS_DIR alone, never from a hub's cache",

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from newsservice import VERSION
+from newsservice.version import VERSION
 from system.retired import successor
 from system.runtime import describe_runtime
 

@@ -77,9 +77,8 @@ def test_the_summary_adds_up(analysis):
     assert set(summary["sentiment_distribution"]) == SENTIMENTS
     assert sum(summary["esg_distribution"].values()) == summary["total_analyzed"]
     assert sum(summary["sentiment_distribution"].values()) == summary["total_analyzed"]
-    assert (
-        summary["total_analyzed"] == len(analysis["analyzed_news"]) == analysis["analysis_metadata"]["analyzed_count"]
-    )
+    shown = analysis["analysis_metadata"]["analyzed_count"]
+    assert summary["total_analyzed"] + summary["left_out"] == shown == len(analysis["analyzed_news"])
 
 
 def test_top_keywords_are_words_of_the_news_without_the_company(analysis):
@@ -103,6 +102,7 @@ def test_nothing_found_is_an_answer_of_zeros(client, naver):
     assert body["analysis_metadata"]["ml_service_status"] == "no_data"
     assert body["summary"] == {
         "total_analyzed": 0,
+        "left_out": 0,
         "esg_distribution": {"E": 0, "S": 0, "G": 0, "기타": 0},
         "sentiment_distribution": {"긍정": 0, "중립": 0, "부정": 0},
         "top_keywords": [],

@@ -23,7 +23,8 @@ def expire(*, hours: float = 1) -> None:
         name = key.split(":", 2)[2]
         if name.startswith(("search:", "analysis:")):
             kept = store.get(name, cache.Kept[dict])
-            store.put(name, cache.Kept(value=kept.value, fresh_until=kept.fresh_until - hours * 3600), seconds=600)
+            kept.fresh_until -= hours * 3600
+            store.put(name, kept, seconds=600)
 
 
 def wait_for(condition, seconds: float = 5) -> None:

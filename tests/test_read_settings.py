@@ -161,11 +161,19 @@ def test_the_list_of_settings_is_true(capsys, monkeypatch, arguments, path):
 def test_a_variable_of_old_that_does_nothing_is_told(tmp_path):
     outcome = subprocess.run(
         [sys.executable, "manage.py", "check"],
-        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "CELERY_BROKER_URL": "redis://x"},
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "CELERY_RESULT_BACKEND": "redis://x"},
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
 
     assert outcome.returncode == 0
-    assert "CELERY_BROKER_URL is ignored" in outcome.stderr
+    assert "CELERY_RESULT_BACKEND is ignored" in outcome.stderr
+
+
+@pytest.mark.parametrize("value", ["한글", "a\nb"])
+def test_a_key_no_header_can_carry_is_refused_without_being_told(tmp_path, value):
+    outcome = start(tmp_path, NAVER_CLIENT_ID=f"id{value}", NAVER_CLIENT_SECRET="s")
+
+    assert "NAVER_CLIENT_ID" in outcome.stderr.splitlines()[-1]
+    assert value not in outcome.stderr

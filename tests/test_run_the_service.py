@@ -77,7 +77,7 @@ def migrate(tmp_path: Path, **variables: str) -> None:
 def test_make_run_serves_analyses_and_says_what_it_runs_on(tmp_path):
     with running(tmp_path, ["make", "--silent", "run"]) as service:
         shown = service.output()
-        for line in ("provider  archive (sample)", "device    cpu", "cache     local memory", "database  sqlite3"):
+        for line in ("provider  archive (sample)", "device    cpu", "cache     local memory", "worker    in the web"):
             assert line in shown
         assert re.search(r"engine    category keyword@\w+ · sentiment keyword@\w+", shown)
         for number, company in enumerate(("삼성전자", "LG전자"), start=1):
@@ -111,7 +111,7 @@ def test_a_port_that_is_taken_is_said(tmp_path):
         )
 
     assert outcome.returncode != 0
-    assert "taken" in outcome.stderr
+    assert "in use" in outcome.stderr
 
 
 def test_a_provider_that_refuses_does_not_stop_the_start(tmp_path, naver):
@@ -159,7 +159,25 @@ def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_ser
         assert requests.get(f"{service.url}/nothing", timeout=5).json()["error_code"] == "NOT_FOUND"
 
 
+def test_runs_queued_or_under_way_at_a_kill_finish_after_the_next_start(tmp_path, naver):
+    companies = "한빛전자,가람은행,누리제약"
+    variables = {**asking(naver), "MONITORED_COMPANIES": companies, "PROVIDER_READ_SECONDS": "20"}
+    migrate(tmp_path, **variables)
+    naver.delay = 3
+    with running(tmp_path, [*MANAGE, "serve", "--no-analysis"], **variables) as service:
+        for company in companies.split(","):
+            requests.post(f"{service.url}/api/v1/dashboard/companies/{company}/trigger", timeout=10)
+        wait_until(lambda: naver.calls, seconds=20)
+        os.killpg(service.process.pid, signal.SIGKILL)
+        service.process.wait()
+    naver.delay = 0
+    with running(tmp_path, [*MANAGE, "serve", "--no-analysis"], **variables) as service:
+        status = f"{service.url}/api/v1/dashboard/status"
+        wait_until(lambda: requests.get(status, timeout=10).json()["total_success"] == 3, seconds=40)
+
+
 def test_a_web_process_without_models_holds_no_torch(tmp_path):
+    migrate(tmp_path)
     with running(tmp_path, [*MANAGE, "serve"], until="[2/2] LG전자") as service:
         children = subprocess.run(
             ["pgrep", "-g", str(service.process.pid)], capture_output=True, text=True, check=True

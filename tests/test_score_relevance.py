@@ -31,6 +31,7 @@ def about(company):
         ("현대자동차", "현대차, 아산공장 증설 검토"),
         ("현대차", "현대자동차·협력사 상생 협약"),
         ("현대차", "현대·기아차 공동 연구소"),
+        ("기아", "현대·기아차 공동 연구소"),
         ("네이버", "NAVER 검색 개편"),
         ("POSCO홀딩스", "포스코서 안전 점검"),
         ("신한금융지주", "신한금융 이사회 열려"),
@@ -167,7 +168,7 @@ def test_a_better_place_never_scores_lower():
         article("한빛전자, 모임을 열다", "모임에 한빛전자 등이 왔다."),
         article("한빛전자, 모임을 열다", "한빛전자가 모임을 열었다. 한빛전자는 말했다."),
     ]
-    scores = [relevance.score(one, about("한빛전자")) for one in weakest_first]
+    scores = [relevance.rate(one, about("한빛전자")).score for one in weakest_first]
 
     assert all(lower <= higher for lower, higher in pairwise(scores))
     assert scores[0] == 0.0
@@ -176,8 +177,8 @@ def test_a_better_place_never_scores_lower():
 
 
 def test_what_only_looks_like_the_company_scores_below_any_mention():
-    mention = relevance.score(article("모임", "모임이 열렸다. 삼성전자 등이 왔다."), about("삼성전자"))
-    lookalike = relevance.score(article("삼성전자서비스 채용"), about("삼성전자"))
+    mention = relevance.rate(article("모임", "모임이 열렸다. 삼성전자 등이 왔다."), about("삼성전자")).score
+    lookalike = relevance.rate(article("삼성전자서비스 채용"), about("삼성전자")).score
 
     assert 0 < lookalike < mention
 
@@ -186,7 +187,7 @@ def test_words_score_by_share_and_place():
     one = article("폐배터리 재활용 확대", "정부가 순환경제 지원책을 냈다. 업계는 반겼다.")
 
     def score(text):
-        return relevance.score(one, SearchQuery(text=text, is_company=False))
+        return relevance.rate(one, SearchQuery(text=text, is_company=False)).score
 
     assert score("폐배터리") == 1.0
     assert score("폐배터리 없는말") == 0.5
@@ -197,13 +198,13 @@ def test_words_score_by_share_and_place():
 def test_a_quoted_phrase_is_one_term():
     one = article("재활용 시장의 폐배터리")
 
-    assert relevance.score(one, SearchQuery(text="폐배터리 재활용", is_company=False)) == 1.0
-    assert relevance.score(one, SearchQuery(text='"폐배터리 재활용"', is_company=False)) == 0.0
+    assert relevance.rate(one, SearchQuery(text="폐배터리 재활용", is_company=False)).score == 1.0
+    assert relevance.rate(one, SearchQuery(text='"폐배터리 재활용"', is_company=False)).score == 0.0
 
 
 @pytest.mark.parametrize("text", ["", '"', "-", "*+?("])
 def test_a_query_without_words_or_of_marks_is_answered(text):
-    assert relevance.score(article("제목"), SearchQuery(text=text, is_company=False)) == 0.0
+    assert relevance.rate(article("제목"), SearchQuery(text=text, is_company=False)).score == 0.0
 
 
 @pytest.mark.parametrize("company", ["", " ", "a", "(주)", "C++", "[", "하나 둘 셋", "😀"])

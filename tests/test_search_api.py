@@ -51,6 +51,7 @@ def test_a_search_has_every_documented_field(client):
         has_fields(item, ITEM)
         assert datetime.fromisoformat(item["published_date"]).utcoffset() is not None
         assert 0 <= item["relevance_score"] <= 1
+        assert item["relevance"] is None
 
 
 def test_a_company_search_takes_an_empty_body(client):
@@ -130,6 +131,8 @@ def test_search_time_is_when_the_provider_was_asked(client, naver):
         ("similarity_threshold", 1.1),
         ("similarity_threshold", -0.1),
         ("similarity_threshold", "much"),
+        ("min_relevance", 1.1),
+        ("min_relevance", -0.1),
         ("remove_duplicates", "perhaps"),
         ("force_refresh", "perhaps"),
     ],

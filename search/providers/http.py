@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
-from newsservice import VERSION
+from newsservice.version import VERSION
 from search.errors import ProviderError, ProviderTimeout
 
 MAX_REPLY_BYTES = 8_000_000

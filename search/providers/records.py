@@ -92,5 +92,5 @@ def _first(record: Mapping[str, object], names: tuple[str, ...]) -> str:
 def _published_at(text: str) -> datetime | None:
     moment = parse_time(text)
     if text and not moment:
-        raise BadRecord(f"date {text[:40]!r} is neither ISO-8601 nor RFC-822")
+        raise BadRecord(f"date {text[:40]!r} cannot be read (ISO-8601 or RFC-822)")
     return moment

@@ -112,7 +112,7 @@ def _article(entry: Any) -> Article | None:
         title=title,
         summary="" if summary.startswith(title) and len(summary) < len(title) + 40 else summary,
         publisher=publisher,
-        published_at=parse_time(entry.get("published") or entry.get("updated") or ""),
+        published_at=parse_time(entry.get("published" if "published" in entry else "updated", "")),
     )
 
 

@@ -78,8 +78,8 @@ def _mode(options: dict[str, Any]) -> Any:
 
 def _print(console: Console, answer: Answer[Analysis]) -> None:
     analysis = answer.value
-    table = Table(title=escape(analysis.company), title_justify="left", title_style="bold", expand=False)
-    table.add_column("Headline", ratio=1, overflow="ellipsis", no_wrap=True, min_width=30)
+    table = Table(title=escape(analysis.company), title_justify="left", title_style="bold", expand=True)
+    table.add_column("Headline", ratio=1, overflow="ellipsis", no_wrap=True)
     table.add_column("Publisher", no_wrap=True)
     table.add_column("ESG", no_wrap=True)
     table.add_column("Sentiment", no_wrap=True)

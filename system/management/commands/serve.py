@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,8 +17,16 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from dashboard.models import Analysis
+from dashboard.presenters import present_summary_line
+from dashboard.schedules import sync_schedule
+from dashboard.services import request_analysis
+
 START_SECONDS = 60
-ANALYSIS_SECONDS = 600
+ANALYSIS_SECONDS = 300  # how long the start waits for one; it goes on behind
+
+GUNICORN = [sys.executable, "-m", "gunicorn"]
+WORKER = [sys.executable, "-m", "celery", "-A", "newsservice", "worker", "--beat", "--loglevel", "INFO"]
 
 
 class Command(BaseCommand):
@@ -28,36 +37,50 @@ class Command(BaseCommand):
 
     def handle(self, *, no_analysis: bool, **options: object) -> None:
         signal.signal(signal.SIGTERM, _as_interrupt)
-        server = subprocess.Popen([sys.executable, "-m", "gunicorn"], cwd=settings.BASE_DIR)
+        _refuse_taken_port()
+        sync_schedule()
+        commands = [GUNICORN, WORKER] if settings.BACKGROUND == "celery" else [GUNICORN]
+        processes = [subprocess.Popen(command, cwd=settings.BASE_DIR) for command in commands]  # noqa: S603
         try:
-            self._wait_until_ready(server)
+            self._wait_until_ready(processes[0])
             if not no_analysis:
                 self._analyze_watched()
             self._show_runtime()  # after a model was loaded, its device is known
             self._show_hint()
-            server.wait()
+            _wait_for_any(processes)
         except KeyboardInterrupt:
             self.stderr.write("Stopping ...")
         finally:
-            _stop(server)
-        if server.returncode > 0:
-            raise CommandError(f"The server ended with code {server.returncode}; its last words are above.")
+            _stop(processes)
+        if ended := [process for process in processes if process.returncode > 0]:
+            raise CommandError(f"A process ended with code {ended[0].returncode}; its last words are above.")
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if server.poll() is not None:
-                raise CommandError(f"The server did not start; is port {settings.PORT} taken?")
+                raise CommandError("The server did not start; its last words are above.")
             try:
-                _call("GET", "/health", seconds=5)
+                _call("/health", seconds=5)
             except OSError:
                 time.sleep(0.1)
             else:
                 return
         raise CommandError(f"The server did not answer within {START_SECONDS} seconds.")
 
+    def _analyze_watched(self) -> None:
+        companies = settings.MONITORED_COMPANIES
+        runs = [request_analysis(company, trigger=Analysis.Trigger.SCHEDULE) for company in companies]
+        for number, run in enumerate(runs, start=1):
+            self.stdout.write(f"[{number}/{len(runs)}] {companies[number - 1]} ... ", ending="")
+            self.stdout.flush()
+            _wait_for_end(run)
+            failed = run.status != Analysis.Status.SUCCESS
+            said = f"{run.error_code or run.status}: {run.error_message}" if failed else present_summary_line(run)
+            self.stdout.write(self.style.ERROR(said) if failed else self.style.SUCCESS(said))
+
     def _show_runtime(self) -> None:
-        _, health = _call("GET", "/api/v1/system/health", seconds=60)
+        health = _call("/api/v1/system/health", seconds=60)
         engine = " · ".join(f"{axis} {revision}" for axis, revision in health["engine"].items())
         rows = {
             "provider": health["provider"],
@@ -65,50 +88,55 @@ class Command(BaseCommand):
             "device": health["device"],
             "cache": health["cache"],
             "database": settings.DATABASES["default"]["ENGINE"].rpartition(".")[2],
+            "worker": "Celery" if settings.BACKGROUND == "celery" else "in the web process",
         }
         self.stdout.write("")
         self.stdout.write(self.style.SUCCESS(f"News Service v{health['version']} on {_address()}"))
         for name, value in rows.items():
             self.stdout.write(f"  {name:<9} {value}")
 
-    def _analyze_watched(self) -> None:
-        companies = settings.MONITORED_COMPANIES
-        for number, company in enumerate(companies, start=1):
-            self.stdout.write(f"[{number}/{len(companies)}] {company} ... ", ending="")
-            self.stdout.flush()
-            path = f"/api/v1/search/companies/{quote(company, safe='')}/analyze"
-            try:
-                status, answer = _call("POST", path, seconds=ANALYSIS_SECONDS)
-            except OSError as exc:
-                self.stdout.write(self.style.ERROR(f"no answer: {exc}"))
-                continue
-            shown = _summary(answer) if status == 200 else f"{answer['error_code']}: {answer['message']}"
-            self.stdout.write(self.style.SUCCESS(shown) if status == 200 else self.style.ERROR(shown))
-
     def _show_hint(self) -> None:
         company = quote(next(iter(settings.MONITORED_COMPANIES), "삼성전자"))
         self.stdout.write("\nTry (Ctrl-C stops everything):")
         self.stdout.write(f"  curl -X POST {_address()}/api/v1/search/companies/{company}/analyze")
+        self.stdout.write(f"  curl {_address()}/api/v1/dashboard/companies/{company}/latest")
         self.stdout.write(f"  open {_address()}/ or {_address()}/docs\n")
         self.stdout.flush()
 
 
-def _call(method: str, path: str, *, seconds: float) -> tuple[int, Any]:
-    """Return (status, JSON) of a call to our own server. Raises OSError where it cannot be reached."""
-    host = "127.0.0.1" if settings.BIND_ADDRESS in {"0.0.0.0", ""} else settings.BIND_ADDRESS  # noqa: S104 compared, not bound
+def _call(path: str, *, seconds: float) -> Any:
+    """Return the JSON our own server answers. Raises OSError where it cannot be reached."""
+    host = "127.0.0.1" if settings.BIND_ADDRESS in {"0.0.0.0", ""} else settings.BIND_ADDRESS  # noqa: S104 compared
     connection = HTTPConnection(host, settings.PORT, timeout=seconds)
     try:
-        connection.request(method, path)
-        response = connection.getresponse()
-        return response.status, json.load(response)
+        connection.request("GET", path, headers={"Host": _allowed_host()})
+        return json.load(connection.getresponse())
     finally:
         connection.close()
 
 
-def _summary(answer: dict[str, Any]) -> str:
-    summary = answer["summary"]
-    parts = [*summary["esg_distribution"].items(), *summary["sentiment_distribution"].items()]
-    return f"{summary['total_analyzed']} stories: " + " ".join(f"{label} {count}" for label, count in parts)
+def _allowed_host() -> str:
+    """Return a host name the service answers to."""
+    named = [host.removeprefix(".") for host in settings.ALLOWED_HOSTS if host != "*"]
+    return named[0] if named else "localhost"
+
+
+def _refuse_taken_port() -> None:
+    """Raise CommandError where somebody listens there already: we would talk to them."""
+    address = settings.BIND_ADDRESS
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, settings.PORT))
+        except OSError as exc:
+            raise CommandError(f"{address}:{settings.PORT} cannot be listened on: {exc.strerror}.") from exc
+
+
+def _wait_for_end(run: Analysis) -> None:
+    deadline = time.monotonic() + ANALYSIS_SECONDS
+    while run.is_open and not run.error_code and time.monotonic() < deadline:
+        time.sleep(0.1)
+        run.refresh_from_db()
 
 
 def _address() -> str:
@@ -119,12 +147,18 @@ def _as_interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Let requests in flight finish, then make sure."""
-    if server.poll() is None:
-        server.terminate()
+def _wait_for_any(processes: list[subprocess.Popen[bytes]]) -> None:
+    while all(process.poll() is None for process in processes):
+        time.sleep(0.5)
+
+
+def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Let what is in flight finish, then make sure."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
         try:
-            server.wait(timeout=35)
+            process.wait(timeout=35)
         except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            process.kill()
+            process.wait()

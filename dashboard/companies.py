@@ -1,0 +1,51 @@
+"""Which companies are watched, and how."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from dashboard.errors import CompanyExists, NotMonitored
+from dashboard.models import Company
+from dashboard.selectors import NAMES_SHOWN, monitored_names
+from search.text import normalize_company
+
+
+def watch(*, name: str, **fields: object) -> Company:
+    """Watch a company from now on; one asked for before keeps its history. Raises InvalidName, CompanyExists."""
+    company, _ = Company.objects.get_or_create(name=normalize_company(name))
+    if company.is_watched:
+        raise CompanyExists(name=company.name)
+    return _save(company, {"is_watched": True, "next_run_at": timezone.now(), **fields})
+
+
+def change(current: str, /, **fields: object) -> Company:
+    """Change a company. Raises InvalidName, NotMonitored, CompanyExists where the new name is taken."""
+    company = known(current)
+    if "interval_minutes" in fields or fields.get("is_watched"):
+        fields["next_run_at"] = timezone.now()
+    return _save(company, fields)
+
+
+def remove(name: str) -> None:
+    """Forget a company and its history. Raises InvalidName, NotMonitored."""
+    known(name).delete()
+
+
+def known(name: str) -> Company:
+    """Return a company, watched or not. Raises InvalidName, NotMonitored."""
+    company = Company.objects.filter(name=normalize_company(name)).first()
+    if company is None:
+        raise NotMonitored(company=name, monitored_companies=monitored_names()[:NAMES_SHOWN])
+    return company
+
+
+def _save(company: Company, fields: dict[str, object]) -> Company:
+    for field, value in fields.items():
+        setattr(company, field, value)
+    try:
+        with transaction.atomic():
+            company.save()
+    except IntegrityError as exc:
+        raise CompanyExists(name=company.name) from exc
+    return company

@@ -1,0 +1,106 @@
+"""Retention: how much of the past is kept (HISTORY_MAX_COUNT, HISTORY_EXPIRE_DAYS)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from dashboard.models import Analysis, Article, Company, JudgedArticle
+from dashboard.records import SEEN_EVERY
+
+logger = logging.getLogger(__name__)
+
+PORTION = 500  # rows of one statement, so that no lock and no list lasts
+RUNS_READ = 20  # runs whose stories are held at once
+
+Status = Analysis.Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """How many rows went."""
+
+    analyses: int
+    articles: int
+    companies: int
+
+
+def prune() -> Pruned:
+    """Delete runs beyond either limit, then articles no run shows, then companies nobody watches or asked for.
+
+    A company's newest success stays, and what it shows. Failures are counted apart: a provider that is down for a
+    day pushes no success out. Safe beside running analyses, and twice at once. Time grows with the companies and
+    with what is deleted, not with what is kept; memory holds one portion of rows, and one id for each company
+    whose newest success has expired.
+    """
+    expired = timezone.now() - timedelta(days=settings.HISTORY_EXPIRE_DAYS)
+    analyses = _delete(_expired(expired)) + sum(_delete(runs) for runs in _surplus())
+    horizon = expired - SEEN_EVERY  # what a run within the limits shows was seen later than this
+    _spare_articles_of_last_successes(horizon)
+    articles = _delete(Article.objects.filter(last_seen_at__lt=horizon))
+    companies = _delete(_forgotten(expired))
+    logger.info("history pruned: %d analyses, %d articles, %d companies", analyses, articles, companies)
+    return Pruned(analyses=analyses, articles=articles, companies=companies)
+
+
+def _expired(before: datetime) -> QuerySet[Analysis]:
+    return Analysis.objects.filter(_newer_success() | Q(status=Status.ERROR), finished_at__lt=before)
+
+
+def _surplus() -> Iterator[QuerySet[Analysis]]:
+    """Yield what lies beyond HISTORY_MAX_COUNT, company by company."""
+    for status in (Status.SUCCESS, Status.ERROR):
+        newest = Analysis.objects.filter(company=OuterRef("pk"), status=status).order_by("-pk").values("pk")
+        first = Subquery(newest[settings.HISTORY_MAX_COUNT : settings.HISTORY_MAX_COUNT + 1])
+        found = Company.objects.annotate(first_surplus=first).exclude(first_surplus=None)
+        for company, run in list(found.values_list("pk", "first_surplus")):
+            yield Analysis.objects.filter(company=company, status=status, pk__lte=run)
+
+
+def _spare_articles_of_last_successes(horizon: datetime) -> None:
+    """Count as seen today what a company's newest success shows though nobody has searched for it since."""
+    lasting = Analysis.objects.filter(~_newer_success(), status=Status.SUCCESS, finished_at__lt=horizon + SEEN_EVERY)
+    for runs in _portions(list(lasting.values_list("pk", flat=True)), RUNS_READ):
+        stories = Analysis.objects.filter(pk__in=runs).values_list("stories", flat=True)
+        for shown in _portions([row_id for shown in stories for row_id, _ in shown], PORTION):
+            articles = JudgedArticle.objects.filter(pk__in=shown).values("article")
+            Article.objects.filter(pk__in=articles, last_seen_at__lt=horizon).update(last_seen_at=timezone.now())
+
+
+def _forgotten(before: datetime) -> QuerySet[Company]:
+    """Return the companies nobody watches or has asked for: whoever asks leaves a run."""
+    asked_for = Analysis.objects.filter(company=OuterRef("pk"))
+    return Company.objects.filter(~Exists(asked_for), is_watched=False, created_at__lt=before)
+
+
+def _newer_success() -> Exists:
+    return Exists(
+        Analysis.objects.filter(company=OuterRef("company"), status=Status.SUCCESS, pk__gt=OuterRef("pk"))
+    )
+
+
+def _delete(rows: QuerySet[Analysis] | QuerySet[Article] | QuerySet[Company]) -> int:
+    """Delete a portion at a time; return how many rows went.
+
+    A row is locked, then looked at again: whoever used it in between keeps it.
+    """
+    deleted, locked = 0, [0]
+    while locked:
+        with transaction.atomic():
+            locked = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)[:PORTION])
+            going = list(rows.filter(pk__in=locked).values_list("pk", flat=True))
+            rows.model._default_manager.filter(pk__in=going).delete()
+        deleted += len(going)
+    return deleted
+
+
+def _portions(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]

@@ -1,0 +1,209 @@
+"""What was kept, and when. Rows state the rules, so that no code path can forget them.
+
+An article is one row however often it is seen; what a pair of models said of it is one row however often it is
+asked (docs/decisions/0010-history.md). A run keeps its summary and, in one list, which of those rows it showed.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class CompactEncoder(json.JSONEncoder):
+    """Korean as it is written, without blanks: half the bytes in SQLite, and legible in the admin."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "ensure_ascii": False, "separators": (",", ":")})
+
+
+class Company(models.Model):
+    """A company somebody asked for; watched ones are analysed by schedule."""
+
+    name = models.CharField(_("name"), max_length=50, unique=True)
+    aliases = models.JSONField(_("aliases"), default=list, blank=True)
+    stock_code = models.CharField(_("stock code"), max_length=12, blank=True)
+    is_watched = models.BooleanField(_("watched"), default=False)
+    interval_minutes = models.PositiveIntegerField(
+        _("interval in minutes"), null=True, blank=True, help_text=_("Empty: ANALYSIS_SCHEDULE_MINUTES.")
+    )
+    next_run_at = models.DateTimeField(_("next run"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("company")
+        verbose_name_plural = _("companies")
+        ordering: ClassVar = ["name"]
+        indexes: ClassVar = [
+            models.Index(fields=["next_run_at"], condition=Q(is_watched=True), name="watched_by_next_run"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(interval_minutes__isnull=True) | Q(interval_minutes__gte=1), name="interval_of_a_minute"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Revision(models.Model):
+    """What answered on both axes: a pair of models, or the lexicons."""
+
+    category = models.CharField(_("category"), max_length=150)
+    sentiment = models.CharField(_("sentiment"), max_length=150)
+
+    class Meta:
+        verbose_name = _("model revision")
+        verbose_name_plural = _("model revisions")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["category", "sentiment"], name="one_row_a_pair_of_revisions"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category} · {self.sentiment}"
+
+
+class Article(models.Model):
+    """A news item, as it was first seen."""
+
+    identity = models.UUIDField(_("identity"), unique=True)  # digest of the canonical URL
+    url = models.TextField(_("publisher's link"))
+    link = models.TextField(_("portal's link"))
+    title = models.TextField(_("title"))
+    summary = models.TextField(_("summary"), blank=True)
+    publisher = models.CharField(_("publisher"), max_length=200, blank=True)
+    published_at = models.DateTimeField(_("published"), null=True, blank=True)
+    # To the day: by a search, or by pruning in a company's newest analysis.
+    last_seen_at = models.DateTimeField(_("last seen"), db_index=True)
+
+    class Meta:
+        verbose_name = _("article")
+        verbose_name_plural = _("articles")
+        indexes: ClassVar = [models.Index(fields=["-published_at", "-id"], name="article_by_published")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class JudgedArticle(models.Model):
+    """What was said of an article as one search worded it: by a revision, and of the company; said once."""
+
+    # Neither needs an index of its own: the constraint begins with the one, nobody asks by the other.
+    article = models.ForeignKey(Article, on_delete=models.CASCADE, db_index=False, related_name="judgements")
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, db_index=False, related_name="judgements")
+    content = models.UUIDField(_("content"))  # digest of the wording, its relevance and keywords
+    category = models.CharField(_("ESG"), max_length=30)
+    sentiment = models.CharField(_("sentiment"), max_length=10)
+    detail = models.JSONField(_("detail"), encoder=CompactEncoder)  # dashboard.records.Detail
+
+    class Meta:
+        verbose_name = _("judged article")
+        verbose_name_plural = _("judged articles")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["article", "revision", "content"], name="one_judgement_a_content"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category} {self.sentiment}: {self.article_id}"
+
+
+class Analysis(models.Model):
+    """A run: asked for, waited for, made or failed; and what it found."""
+
+    class Trigger(models.TextChoices):
+        API = "api", _("API")
+        SCHEDULE = "schedule", _("schedule")
+        MANUAL = "manual", _("manual")
+        ADMIN = "admin", _("admin")
+        COMMAND = "command", _("command")
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        SUCCESS = "success", _("success")
+        ERROR = "error", _("error")
+
+    OPEN: ClassVar = (Status.QUEUED, Status.RUNNING)
+
+    task_id = models.UUIDField(_("task"), default=uuid.uuid4, unique=True, editable=False)
+    company = models.ForeignKey(
+        Company, on_delete=models.CASCADE, db_index=False, related_name="analyses", verbose_name=_("company")
+    )
+    trigger = models.CharField(_("trigger"), max_length=10, choices=Trigger)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
+    options = models.JSONField(_("options"), default=dict, encoder=CompactEncoder)  # of search.services.Options, where they differ
+
+    queued_at = models.DateTimeField(_("queued"))
+    run_after = models.DateTimeField(_("not before"))
+    started_at = models.DateTimeField(_("started"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+    worker = models.CharField(_("worker"), max_length=100, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    done = models.PositiveIntegerField(_("texts judged"), default=0)
+    total = models.PositiveIntegerField(_("texts to judge"), default=0)
+    error_code = models.CharField(_("error code"), max_length=50, blank=True)
+    error_message = models.TextField(_("error"), blank=True)
+
+    provider = models.CharField(_("provider"), max_length=50, blank=True)
+    revision = models.ForeignKey(
+        Revision,
+        on_delete=models.PROTECT,
+        null=True,
+        db_index=False,
+        related_name="analyses",
+        verbose_name=_("model revision"),
+    )
+    # The search's counts and query, without its stories; then search.types.Summary.
+    found = models.JSONField(_("search"), default=dict, encoder=CompactEncoder)
+    summary = models.JSONField(_("summary"), default=dict, encoder=CompactEncoder)
+    # [judged article's id, copies] in the order of the search
+    stories = models.JSONField(_("stories"), default=list, encoder=CompactEncoder)
+
+    class Meta:
+        verbose_name = _("analysis")
+        verbose_name_plural = _("analyses")
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            # latest and history of a company, by the id: a clock that was moved changes no order. The time is
+            # there to be counted and compared without a look at the row.
+            models.Index(
+                fields=["company", "-id", "finished_at"], condition=Q(status="success"), name="analysis_history"
+            ),
+            models.Index(fields=["company", "-id"], condition=Q(status="error"), name="analysis_failures"),
+            models.Index(fields=["company", "-id"], name="analysis_by_company"),
+            models.Index(fields=["run_after"], condition=Q(status="queued"), name="analysis_queue"),
+            models.Index(fields=["worker"], condition=Q(status="running"), name="analysis_running"),
+            models.Index(fields=["finished_at"], name="analysis_by_finished"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["company"], condition=Q(status__in=["queued", "running"]), name="one_open_analysis_a_company"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.company_id} {self.trigger} {self.status}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+
+class Worker(models.Model):
+    """A process that runs analyses, as long as it says so."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)  # host:process id
+    seen_at = models.DateTimeField(_("seen"))
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+
+    def __str__(self) -> str:
+        return self.name

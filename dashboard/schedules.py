@@ -1,0 +1,60 @@
+"""The schedule as settings declare it: entries of django-celery-beat, and the companies watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+from dashboard.models import Company
+from search.text import normalize_company
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    name: str
+    task: str
+    seconds: int = 0  # every so many
+    hour: int = 0  # or, where 0 seconds: once a day
+
+
+ENTRIES = (
+    Entry(name="Analyse watched companies", task="dashboard.tasks.schedule_companies", seconds=15),
+    Entry(name="Requeue what died, announce what waits", task="dashboard.tasks.sweep_runs", seconds=30),
+    Entry(name="Refresh the cache", task="dashboard.tasks.refresh_cache", seconds=600),
+    Entry(name="Prune history", task="dashboard.tasks.prune_history", hour=4),
+)
+
+
+def sync_schedule() -> tuple[list[str], list[str]]:
+    """Declare the schedule and the watched companies; return the (entries, companies) that were new.
+
+    What is there already stays as the operator left it: an entry's times, whether it is on, a company's
+    interval, whether it is watched. An entry expires before its next one, so that nothing piles up.
+    """
+    entries = [entry.name for entry in ENTRIES if _declare(entry)]
+    companies = []
+    for name in map(normalize_company, settings.MONITORED_COMPANIES):
+        _, is_new = Company.objects.get_or_create(name=name, defaults={"is_watched": True})
+        companies += [name] if is_new else []
+    return entries, companies
+
+
+def _declare(entry: Entry) -> bool:
+    """Create an entry, or point the existing one at its task; return whether it is new."""
+    timing: dict[str, object] = {}
+    if entry.seconds:
+        every, period = entry.seconds, IntervalSchedule.SECONDS
+        timing["interval"], _ = IntervalSchedule.objects.get_or_create(every=every, period=period)
+        timing["expire_seconds"] = entry.seconds
+    else:
+        timing["crontab"], _ = CrontabSchedule.objects.get_or_create(
+            minute="0", hour=str(entry.hour), timezone=settings.TIME_ZONE
+        )
+        timing["expire_seconds"] = 3600
+    known, is_new = PeriodicTask.objects.get_or_create(name=entry.name, defaults={"task": entry.task, **timing})
+    if known.task != entry.task:
+        known.task = entry.task
+        known.save()
+    return bool(is_new)

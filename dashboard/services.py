@@ -1,0 +1,213 @@
+"""What is decided and written: companies, runs, retention. Knows neither HTTP nor tasks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from dashboard import records
+from dashboard.models import Analysis, Company
+from newsservice.errors import DomainError
+from search import services as search
+from search import types
+from search.errors import ProviderError, ProviderQuotaExceeded
+from search.text import normalize_company
+
+logger = logging.getLogger(__name__)
+
+Status, Trigger = Analysis.Status, Analysis.Trigger
+BY_A_PERSON = {Trigger.API, Trigger.MANUAL, Trigger.ADMIN, Trigger.COMMAND}
+PROGRESS_EVERY_SECONDS = 1.0
+
+
+def request_analysis(name: str, *, trigger: str, options: dict[str, object] | None = None) -> Analysis:
+    """Queue an analysis of a company, which is created if it is new; return the open one where there is one.
+
+    A person does not wait out a pause between two tries: what is queued for later is brought forward.
+    Raises InvalidName.
+    """
+    company, _ = Company.objects.get_or_create(name=normalize_company(name))
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            return Analysis.objects.create(
+                company=company, trigger=trigger, options=options or {}, queued_at=now, run_after=now
+            )
+    except IntegrityError:
+        waiting = Analysis.objects.filter(company=company, status=Status.QUEUED, run_after__gt=now)
+        if trigger in BY_A_PERSON:
+            waiting.update(run_after=now)
+        open_one = Analysis.objects.filter(company=company, status__in=Analysis.OPEN).first()
+        # It ended between the two statements: ask again.
+        return open_one or request_analysis(name, trigger=trigger, options=options)
+
+
+def run_analysis(analysis_id: int, *, worker: str) -> None:
+    """Run a queued analysis and keep what it finds, or why it failed.
+
+    Safe to call twice: only the caller who moves it out of the queue runs it. A provider's fault puts it back,
+    RUN_RETRIES times; whatever else goes wrong is recorded on the row before it is raised again.
+    """
+    if not _claim(analysis_id, worker=worker):
+        return
+    run = Analysis.objects.select_related("company").get(pk=analysis_id)
+    options = search.Options(**{"max_results": settings.ANALYSIS_MAX_RESULTS, "mode": "refresh", **run.options})
+    try:
+        answer = search.analyze_company(
+            run.company.name, options, trigger=run.trigger, analysis_id=run.pk, on_progress=_progress_of(run)
+        )
+        if answer.is_stale:  # the provider failed, and the cache covered it up: no new analysis
+            raise ProviderError(provider=answer.value.found.provider, reason="only a stale answer is left")
+    except ProviderError as exc:
+        _postpone_or_fail(run, exc)
+    except DomainError as exc:
+        _fail(run, code=exc.code, message=exc.message)
+    except Exception:
+        _fail(run, code="INTERNAL_ERROR", message="")
+        raise
+    else:
+        complete_run(run.pk, answer.value)  # again, where another caller's computation answered ours
+
+
+def complete_run(run_id: int, analysis: types.Analysis) -> None:
+    """Keep what a running analysis found. Nothing happens where it was closed, or its company deleted, meanwhile."""
+    with transaction.atomic():
+        running = Analysis.objects.select_for_update().filter(pk=run_id, status=Status.RUNNING)
+        if running.exists():
+            count = len(analysis.judged)
+            running.update(
+                status=Status.SUCCESS,
+                finished_at=analysis.analyzed_at,
+                done=count,
+                total=count,
+                error_code="",
+                error_message="",
+                **records.fields_of(analysis),
+            )
+
+
+def record_analysis(analysis: types.Analysis, *, trigger: str) -> int | None:
+    """Keep an analysis nobody queued; return its id. What finds nothing about an unknown company is not kept."""
+    companies = Company.objects.filter(name=analysis.company)
+    if not analysis.judged and not companies.exists():
+        return None
+    with transaction.atomic():
+        company, _ = Company.objects.get_or_create(name=analysis.company)
+        run = Analysis.objects.create(
+            company=company,
+            trigger=trigger,
+            status=Status.SUCCESS,
+            queued_at=analysis.analyzed_at,
+            run_after=analysis.analyzed_at,
+            started_at=analysis.analyzed_at,
+            finished_at=analysis.analyzed_at,
+            done=len(analysis.judged),
+            total=len(analysis.judged),
+            **records.fields_of(analysis),
+        )
+    return run.pk
+
+
+def schedule_due_companies(*, now: datetime | None = None) -> list[Analysis]:
+    """Queue each watched company whose time has come; return the runs.
+
+    Whoever moves a company's next run forward queues it: two schedulers queue it once. The next one falls on
+    the company's own minute of its interval, so that companies spread over it. A clock that was set back
+    leaves no company waiting for longer than its interval.
+    """
+    now = now or timezone.now()
+    runs = []
+    far = now + timedelta(minutes=settings.ANALYSIS_SCHEDULE_MINUTES)
+    due = Q(next_run_at__lte=now) | Q(next_run_at=None) | Q(next_run_at__gt=far, interval_minutes=None)
+    for company in Company.objects.filter(due, is_watched=True).order_by(F("next_run_at").asc(nulls_first=True)):
+        unchanged = Company.objects.filter(pk=company.pk, next_run_at=company.next_run_at, is_watched=True)
+        if unchanged.update(next_run_at=next_slot(company, now)):
+            runs.append(request_analysis(company.name, trigger=Trigger.SCHEDULE))
+    return runs
+
+
+def next_slot(company: Company, now: datetime) -> datetime:
+    """Return the next time of a company: a fixed offset, its own, into every interval."""
+    seconds = 60 * (company.interval_minutes or settings.ANALYSIS_SCHEDULE_MINUTES)
+    offset = int.from_bytes(blake2b(company.name.encode(), digest_size=4).digest()) % seconds
+    passed = (now.timestamp() - offset) % seconds
+    return now + timedelta(seconds=seconds - passed)
+
+
+def requeue_abandoned_runs(alive: set[str]) -> int:
+    """Put back what workers that are no more were running; return how many. They may run again at once."""
+    running = Analysis.objects.filter(status=Status.RUNNING)
+    abandoned = running.exclude(worker__in=alive) | running.filter(
+        started_at__lt=timezone.now() - timedelta(seconds=settings.RUN_SECONDS + 60)
+    )
+    given_up = abandoned.filter(attempts__gt=settings.RUN_RETRIES).update(
+        status=Status.ERROR, finished_at=timezone.now(), error_code="WORKER_LOST"
+    )
+    requeued = abandoned.update(status=Status.QUEUED, worker="", run_after=timezone.now())
+    if given_up or requeued:
+        logger.warning("workers died: %d analyses are queued again, %d given up", requeued, given_up)
+    return requeued
+
+
+def release_run(run_id: int) -> None:
+    """Put back a run whose worker is known to be dead."""
+    Analysis.objects.filter(pk=run_id, status=Status.RUNNING).update(status=Status.QUEUED, worker="")
+
+
+def _claim(analysis_id: int, *, worker: str) -> bool:
+    queued = Analysis.objects.filter(pk=analysis_id, status=Status.QUEUED, run_after__lte=timezone.now())
+    return bool(
+        queued.update(
+            status=Status.RUNNING,
+            started_at=timezone.now(),
+            worker=worker,
+            attempts=F("attempts") + 1,
+            done=0,
+            total=0,
+            error_code="",
+            error_message="",
+        )
+    )
+
+
+def _progress_of(run: Analysis) -> search.Progress:
+    """Return what writes progress onto the row, once a second at most."""
+    written_at = 0.0
+
+    def write(done: int, total: int) -> None:
+        nonlocal written_at
+        if time.monotonic() - written_at >= PROGRESS_EVERY_SECONDS:
+            written_at = time.monotonic()
+            Analysis.objects.filter(pk=run.pk).update(done=done, total=total)
+
+    return write
+
+
+def _postpone_or_fail(run: Analysis, exc: ProviderError) -> None:
+    """Queue a run for later; a quota's fault waits for the quota and costs no try."""
+    is_quota = isinstance(exc, ProviderQuotaExceeded)
+    if not is_quota and run.attempts > settings.RUN_RETRIES:
+        _fail(run, code=exc.code, message=exc.message)
+        return
+    wait = exc.retry_after or settings.RUN_RETRY_SECONDS * 2 ** (run.attempts - 1)
+    Analysis.objects.filter(pk=run.pk, status=Status.RUNNING).update(
+        status=Status.QUEUED,
+        worker="",
+        run_after=timezone.now() + timedelta(seconds=wait),
+        attempts=run.attempts - is_quota,
+        error_code=exc.code,
+        error_message=exc.message,
+    )
+
+
+def _fail(run: Analysis, *, code: str, message: str) -> None:
+    Analysis.objects.filter(pk=run.pk, status=Status.RUNNING).update(
+        status=Status.ERROR, finished_at=timezone.now(), error_code=code, error_message=message
+    )

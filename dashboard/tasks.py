@@ -1,0 +1,100 @@
+"""The ways a queued run reaches whoever runs it: a message to a worker, or a bell in this process.
+
+The rows are the truth. A message that is lost costs the wait for the next sweep; one that comes twice costs a
+look at the row.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from celery import Task, shared_task
+from celery.signals import worker_init, worker_ready, worker_shutdown
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from dashboard import history, selectors, services, workers
+from dashboard.errors import WorkerUnavailable
+from dashboard.models import Analysis
+
+logger = logging.getLogger(__name__)
+
+bell = threading.Event()  # rung for the worker thread of the embedded mode
+
+
+_heart = workers.Heart()
+
+
+@worker_init.connect
+def take_name(**kwargs: object) -> None:
+    workers.take_name()
+
+
+@worker_ready.connect
+def start_heart(**kwargs: object) -> None:
+    _heart.start()
+
+
+@worker_shutdown.connect
+def stop_heart(**kwargs: object) -> None:
+    _heart.stop()
+
+
+def enqueue_analysis(name: str, *, trigger: str, options: dict[str, object] | None = None) -> Analysis:
+    """Queue an analysis, tell a worker once this transaction commits; return the run, an open one if there is.
+
+    Raises InvalidName, and WorkerUnavailable at once where nobody is there to run it.
+    """
+    if not workers.alive():
+        raise WorkerUnavailable
+    run = services.request_analysis(name, trigger=trigger, options=options)
+    transaction.on_commit(lambda: announce(run.pk))
+    return run
+
+
+def announce(run_id: int) -> None:
+    """Tell a worker that a run waits. A broker that is down is logged: the next sweep tells again."""
+    if settings.BACKGROUND == "embedded":
+        bell.set()
+        return
+    try:
+        run_analysis.delay(run_id)
+    except OperationalError as exc:
+        logger.warning("the broker is down: analysis %d waits for the next sweep: %s", run_id, type(exc).__name__)
+
+
+@shared_task(bind=True)
+def run_analysis(self: Task[..., Any], run_id: int) -> None:
+    if (self.request.delivery_info or {}).get("redelivered"):
+        services.release_run(run_id)  # whoever had it before us is dead: visibility outlasts every run
+    services.run_analysis(run_id, worker=workers.own_name())
+
+
+@shared_task
+def schedule_companies() -> None:
+    for run in services.schedule_due_companies():
+        announce(run.pk)
+
+
+@shared_task
+def sweep_runs() -> None:
+    """Put back what died with its worker, and announce every run whose time has come."""
+    services.requeue_abandoned_runs(workers.alive())
+    workers.forget_dead()
+    for run_id in selectors.due_runs():
+        announce(run_id)
+
+
+@shared_task
+def prune_history() -> None:
+    history.prune()
+
+
+@shared_task
+def refresh_cache() -> None:
+    """Have watched companies analysed again whose answer the cache has lost or holds as stale."""
+    for name in selectors.companies_out_of_cache():
+        announce(services.request_analysis(name, trigger=Analysis.Trigger.SCHEDULE).pk)

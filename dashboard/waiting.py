@@ -1,0 +1,83 @@
+"""An analysis asked for over HTTP where workers make it: the web process waits, and holds no model."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, replace
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from dashboard import records, tasks
+from dashboard.models import Analysis
+from mlcore.errors import ModelsUnavailable
+from newsservice.errors import DomainError
+from search import services as search
+from search.cache import Answer
+from search.errors import PROVIDER_ERRORS
+from search.text import normalize_company
+from search.types import Analysis as FoundAnalysis
+
+LOOK_SECONDS = 0.05
+
+Status = Analysis.Status
+
+
+class AnalysisFailed(DomainError):
+    """A worker failed in a way nobody foresaw; it is in the worker's log."""
+
+    code = "INTERNAL_ERROR"
+    status = 500
+    text = _("Something went wrong on our side.")
+
+
+FAILURES: dict[str, type[DomainError]] = {**PROVIDER_ERRORS, ModelsUnavailable.code: ModelsUnavailable}
+
+
+def analysis_on_a_worker(
+    name: str, options: search.Options, *, wait_seconds: float
+) -> Answer[FoundAnalysis] | Analysis:
+    """Return the kept analysis, else what a worker finds in time, else the run that goes on.
+
+    A stale one is returned at once, and made anew. Raises InvalidName, WorkerUnavailable, and what the run
+    failed with.
+    """
+    company = normalize_company(name)
+    deadline = time.monotonic() + wait_seconds
+    kept = search.kept_analysis(company, options) if options.mode == "use" else None
+    if kept and not kept.is_stale:
+        return kept
+    asked = asdict(replace(options, mode="refresh") if kept else options)
+    while True:
+        run = tasks.enqueue_analysis(company, trigger=Analysis.Trigger.API, options=asked)
+        if kept:
+            return kept
+        if not _has_ended(run, deadline):
+            return run
+        if found := search.kept_analysis(company, options):
+            return replace(found, is_hit=False)
+        if run.options == asked:  # the cache is away
+            return Answer(value=records.analysis_of(run))
+        # Somebody else's question was under way; now comes ours.
+
+
+def _has_ended(run: Analysis, deadline: float) -> bool:
+    """Wait for a run; whether it succeeded in time. Raises what it failed with."""
+    while True:
+        run.refresh_from_db()
+        if run.status == Status.SUCCESS:
+            return True
+        if run.status == Status.ERROR or (run.error_code and run.run_after > timezone.now()):
+            raise _failure(run)
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(LOOK_SECONDS)
+
+
+def _failure(run: Analysis) -> DomainError:
+    """Return what a run failed with, in its words; one that waits for another try says how long."""
+    waits = (run.run_after - timezone.now()).total_seconds() if run.is_open else 0
+    error = FAILURES.get(run.error_code, AnalysisFailed)(retry_after=math.ceil(waits) if waits > 0 else None)
+    error.text = run.error_message.replace("%", "%%") or error.text
+    return error

@@ -1,0 +1,91 @@
+"""Who runs analyses, and who is alive: every worker says so in a row."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from datetime import timedelta
+
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from dashboard.models import Worker
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 10
+SILENT_SECONDS = 30  # after which a worker is taken for dead
+
+
+_name = ""
+
+
+def own_name() -> str:
+    """Return this worker's name: host and process id; its child processes go by the same."""
+    return _name or f"{socket.gethostname()}:{os.getpid()}"
+
+
+def take_name() -> None:
+    """Fix the name before a pool is forked."""
+    global _name
+    _name = own_name()
+
+
+class Heart:
+    """Says every BEAT_SECONDS, from a thread of its own, that this worker lives."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
+
+    def start(self) -> None:
+        say_alive(own_name())
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join(timeout=5)
+        say_goodbye(own_name())
+
+    def _beat(self) -> None:
+        while not self._stopped.wait(BEAT_SECONDS):
+            try:
+                say_alive(own_name())
+            except DatabaseError as exc:
+                logger.warning("the database is away: %s", exc)
+            finally:
+                connection.close()
+
+
+def say_alive(name: str) -> None:
+    Worker.objects.update_or_create(name=name, defaults={"seen_at": timezone.now()})
+
+
+def say_goodbye(name: str) -> None:
+    Worker.objects.filter(name=name).delete()
+
+
+def alive() -> set[str]:
+    """Return the names of the workers that live: heard lately, and, on this host, still a process."""
+    heard = Worker.objects.filter(seen_at__gt=timezone.now() - timedelta(seconds=SILENT_SECONDS))
+    return {name for name in heard.values_list("name", flat=True) if not _is_gone(name)}
+
+
+def forget_dead() -> None:
+    """Drop the rows of workers not heard for an hour."""
+    Worker.objects.filter(seen_at__lt=timezone.now() - timedelta(hours=1)).delete()
+
+
+def _is_gone(name: str) -> bool:
+    host, _, pid = name.rpartition(":")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -1,0 +1,107 @@
+"""What the cache holds, for those who look after it; and how to be rid of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import zstandard
+
+from search import predictions, store
+from search.cache import Kept, subject_prefix
+from search.types import Analysis, SearchResult
+
+KINDS: dict[str, type] = {"search": SearchResult, "analysis": Analysis}
+PORTION = 500  # answers read at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One kept answer."""
+
+    key: str
+    kind: str
+    subject: str
+    stored_at: float  # seconds since the epoch
+    fresh_until: float
+    size_bytes: int  # as stored, compressed
+    hits: int
+
+
+class _Head(msgspec.Struct):
+    """A Kept without its value, which need not be read."""
+
+    subject: str
+    stored_at: float
+    fresh_until: float
+
+
+def entries(kinds: Iterable[str] = KINDS) -> list[Entry]:
+    """Return all kept answers, newest first. Reads each: grows with what is kept."""
+    keys = [key for kind in kinds for key in store.keys(f"{kind}:")]
+    found: list[Entry] = []
+    for start in range(0, len(keys), PORTION):
+        portion = keys[start : start + PORTION]
+        hits = store.counters([hits_key(key) for key in portion])
+        for key, data in store.raw(portion).items():
+            if head := _head(data):
+                found.append(_entry(key, head, size=len(data), hits=hits.get(hits_key(key), 0)))
+    return sorted(found, key=lambda entry: -entry.stored_at)
+
+
+def content(key: str) -> bytes | None:
+    """Return a kept answer as the JSON it is; None where it is gone or is none of ours."""
+    if key.partition(":")[0] not in KINDS or not (data := store.raw([key]).get(key)):
+        return None
+    return zstandard.decompress(data)
+
+
+def forget_entries(keys: Sequence[str]) -> int:
+    """Delete kept answers, with their counts and errors; return how many answers there were."""
+    ours = [key for key in keys if key.partition(":")[0] in KINDS]
+    store.forget_many([name for key in ours for name in (hits_key(key), f"error:{key}")])
+    return store.forget_many(ours)
+
+
+def forget_subject(subject: str) -> int:
+    """Delete every layer of a company's cache: its answers, what was said of their texts, errors. Nothing else."""
+    keys = [key for kind in KINDS for key in store.keys(subject_prefix(kind, subject))]
+    errors = [key for kind in KINDS for key in store.keys(f"error:{subject_prefix(kind, subject)}")]
+    said = predictions.keys_of(_kept_analyses(keys))
+    return forget_entries(keys) + store.forget_many(said) + store.forget_many(errors)
+
+
+def forget_all() -> int:
+    """Delete all answers, judgements and errors of ours; never what others keep in the same Redis."""
+    answers = [key for kind in KINDS for key in store.keys(f"{kind}:")]
+    rest = [*store.keys("prediction:"), *store.keys("error:")]
+    return forget_entries(answers) + store.forget_many(rest)
+
+
+def hits_key(key: str) -> str:
+    return f"hits:{key}"
+
+
+def _kept_analyses(keys: Sequence[str]) -> list[Analysis]:
+    analyses = [key for key in keys if key.startswith("analysis:")]
+    return [kept.value for kept in store.get_many(analyses, Kept[Analysis]).values()]
+
+
+def _head(data: bytes) -> _Head | None:
+    try:
+        return msgspec.json.decode(zstandard.decompress(data), type=_Head)
+    except (msgspec.MsgspecError, zstandard.ZstdError):
+        return None
+
+
+def _entry(key: str, head: _Head, *, size: int, hits: int) -> Entry:
+    return Entry(
+        key=key,
+        kind=key.partition(":")[0],
+        subject=head.subject,
+        stored_at=head.stored_at,
+        fresh_until=head.fresh_until,
+        size_bytes=size,
+        hits=hits,
+    )

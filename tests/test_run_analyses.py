@@ -1,0 +1,269 @@
+"""Runs: queued, claimed, retried, swept, scheduled. The row says what happened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from dashboard import services, tasks, workers
+from dashboard.models import Analysis, Article, Company, JudgedArticle
+from dashboard.schedules import ENTRIES, sync_schedule
+from search.services import Options, analyze_company
+
+pytestmark = pytest.mark.django_db
+
+Status = Analysis.Status
+
+
+@pytest.fixture
+def run(naver) -> Analysis:
+    return services.request_analysis("한빛전자", trigger="schedule")
+
+
+def do(run: Analysis) -> Analysis:
+    services.run_analysis(run.pk, worker="here:1")
+    run.refresh_from_db()
+    return run
+
+
+def test_a_run_keeps_what_it_found(run):
+    do(run)
+
+    assert run.status == Status.SUCCESS
+    assert run.worker == "here:1"
+    assert run.total == run.done == len(run.stories) == JudgedArticle.objects.count() > 0
+    assert run.provider == "naver"
+    assert run.summary["total"] + run.summary["left_out"] == run.total
+
+
+def test_what_the_background_found_answers_the_live_call(run, client, naver):
+    do(run)
+    body = client.post("/api/v1/search/companies/한빛전자/analyze").json()
+
+    assert body["analysis_metadata"]["cache_hit"] is True
+    assert body["analysis_metadata"]["analysis_id"] == run.pk
+    assert len(naver.calls) == 1
+
+
+def test_a_live_analysis_is_history_too_with_its_trigger(client, naver):
+    body = client.post("/api/v1/search/companies/한빛전자/analyze").json()
+    kept = Analysis.objects.get()
+
+    assert kept.pk == body["analysis_metadata"]["analysis_id"]
+    assert (kept.trigger, kept.status) == ("api", Status.SUCCESS)
+
+
+def test_a_run_is_run_once_however_often_it_is_asked_for(run, naver):
+    do(run)
+    do(run)
+
+    assert run.attempts == 1
+    assert len(naver.calls) == 1
+
+
+def test_a_company_has_one_open_run(run):
+    again = services.request_analysis("한빛전자", trigger="manual")
+    do(run)
+    after = services.request_analysis("한빛전자", trigger="manual")
+
+    assert again.pk == run.pk
+    assert after.pk != run.pk
+
+
+def test_a_providers_fault_is_tried_again_later_and_then_given_up(run, naver, settings):
+    settings.RUN_RETRIES, settings.RUN_RETRY_SECONDS = 2, 100
+    settings.ERROR_CACHE_SECONDS = 1
+    naver.refuse(400, {"errorCode": "SE99"})
+    waits = []
+    now = timezone.now()
+    for _ in range(3):
+        with time_machine.travel(now, tick=False):
+            do(run)
+            waits.append((run.run_after - now).total_seconds())
+        now = run.run_after + timedelta(seconds=1)
+
+    assert waits[:2] == pytest.approx([100, 200])
+    assert run.status == Status.ERROR
+    assert run.error_code == "PROVIDER_ERROR"
+    assert run.attempts == 3
+
+
+def test_a_quota_is_waited_for_and_costs_no_try(run, naver):
+    naver.refuse(429, {"errorCode": "010"})
+    do(run)
+
+    assert (run.status, run.attempts, run.error_code) == (Status.QUEUED, 0, "PROVIDER_QUOTA_EXCEEDED")
+    assert timezone.now() < run.run_after <= timezone.now() + timedelta(days=1)
+
+
+def test_a_run_that_waits_is_not_run_before_its_time(run, naver):
+    Analysis.objects.update(run_after=timezone.now() + timedelta(minutes=5))
+    do(run)
+
+    assert run.status == Status.QUEUED
+    assert naver.calls == []
+
+
+def test_a_person_does_not_wait_out_the_pause(run):
+    Analysis.objects.update(run_after=timezone.now() + timedelta(hours=5), error_code="PROVIDER_ERROR")
+    services.request_analysis("한빛전자", trigger="schedule")
+    assert do(run).status == Status.QUEUED
+    services.request_analysis("한빛전자", trigger="manual")
+    assert do(run).status == Status.SUCCESS
+
+
+def test_a_run_does_not_hide_a_failure_behind_a_stale_answer(run, naver):
+    analyze_company("한빛전자", Options(max_results=100))
+    naver.refuse(500, b"down")
+    do(run)
+
+    assert (run.status, run.error_code) == (Status.QUEUED, "PROVIDER_ERROR")
+
+
+def test_what_nobody_foresaw_is_on_the_row_and_raised(run, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("the secret reason")
+
+    monkeypatch.setattr("search.services.analyze_company", fail)
+    with pytest.raises(RuntimeError):
+        do(run)
+    run.refresh_from_db()
+
+    assert (run.status, run.error_code, run.error_message) == (Status.ERROR, "INTERNAL_ERROR", "")
+
+
+def test_a_dead_workers_run_is_queued_again(run):
+    Analysis.objects.update(status=Status.RUNNING, worker="gone:1", started_at=timezone.now(), attempts=1)
+    Company.objects.create(name="가람은행")
+    services.requeue_abandoned_runs({"here:1"})
+
+    assert do(run).status == Status.SUCCESS
+
+
+def test_a_living_workers_run_is_left_alone_unless_it_takes_too_long(run, settings):
+    Analysis.objects.update(status=Status.RUNNING, worker="here:1", started_at=timezone.now())
+    assert services.requeue_abandoned_runs({"here:1"}) == 0
+    Analysis.objects.update(started_at=timezone.now() - timedelta(seconds=settings.RUN_SECONDS + 100))
+    assert services.requeue_abandoned_runs({"here:1"}) == 1
+
+
+def test_a_run_that_kills_its_workers_is_given_up(run, settings):
+    Analysis.objects.update(
+        status=Status.RUNNING, worker="gone:1", started_at=timezone.now(), attempts=settings.RUN_RETRIES + 1
+    )
+    services.requeue_abandoned_runs(set())
+    run.refresh_from_db()
+
+    assert (run.status, run.error_code) == (Status.ERROR, "WORKER_LOST")
+
+
+def test_a_run_closed_meanwhile_changes_nothing(run, monkeypatch):
+    answer = analyze_company("한빛전자", Options(max_results=100))
+    Analysis.objects.filter(pk=run.pk).update(status=Status.ERROR, error_code="WORKER_LOST")
+    services.complete_run(run.pk, answer.value)
+    run.refresh_from_db()
+
+    assert (run.status, run.stories) == (Status.ERROR, [])
+
+
+def test_a_company_deleted_while_its_run_runs_ends_quietly(run, naver):
+    handler = naver.handler
+
+    def delete_then_answer(exchange):
+        handler(exchange)
+
+    naver.handler = delete_then_answer
+    services._claim(run.pk, worker="here:1")
+    answer = analyze_company("한빛전자", Options(max_results=100))
+    Company.objects.filter(name="한빛전자").delete()
+    services.complete_run(run.pk, answer.value)
+
+    assert not Analysis.objects.filter(pk=run.pk).exists()
+
+
+def test_a_task_for_a_run_that_is_gone_does_nothing(naver):
+    tasks.run_analysis.run(123456)
+
+    assert naver.calls == []
+
+
+def test_an_article_is_one_row_however_often_it_is_seen(naver):
+    for _ in range(3):
+        analyze_company("한빛전자", Options(max_results=50, mode="refresh"))
+
+    assert Analysis.objects.count() == 3
+    assert Article.objects.count() == JudgedArticle.objects.count() == len(Analysis.objects.first().stories)
+
+
+def test_due_companies_are_queued_once_and_spread_over_the_interval(naver, settings):
+    for number in range(30):
+        Company.objects.create(name=f"회사{number}", is_watched=True)
+    Company.objects.create(name="안 보는 회사", is_watched=False)
+    now = timezone.now()
+    first = services.schedule_due_companies(now=now)
+    second = services.schedule_due_companies(now=now)
+    next_runs = list(Company.objects.filter(is_watched=True).values_list("next_run_at", flat=True))
+
+    assert (len(first), len(second)) == (30, 0)
+    assert all(now < at <= now + timedelta(minutes=30) for at in next_runs)
+    assert len({at.replace(second=0, microsecond=0) for at in next_runs}) > 10
+
+
+def test_a_companys_own_interval_is_obeyed():
+    company = Company.objects.create(name="한빛전자", is_watched=True, interval_minutes=1)
+    now = timezone.now()
+    services.schedule_due_companies(now=now)
+    company.refresh_from_db()
+
+    assert now < company.next_run_at <= now + timedelta(minutes=1)
+
+
+def test_a_clock_set_back_leaves_nobody_waiting(naver):
+    company = Company.objects.create(name="한빛전자", is_watched=True)
+    services.schedule_due_companies(now=timezone.now() + timedelta(days=365))
+    Analysis.objects.all().delete()
+    services.schedule_due_companies()
+    company.refresh_from_db()
+
+    assert company.next_run_at <= timezone.now() + timedelta(minutes=30)
+
+
+def test_the_schedule_is_declared_without_losing_an_operators_edits(settings):
+    settings.MONITORED_COMPANIES = ["삼성전자", "LG전자"]
+    entries, companies = sync_schedule()
+    assert (len(entries), companies) == (len(ENTRIES), ["삼성전자", "LG전자"])
+
+    PeriodicTask.objects.filter(task="dashboard.tasks.prune_history").update(enabled=False)
+    Company.objects.filter(name="LG전자").update(is_watched=False, interval_minutes=7)
+    assert sync_schedule() == ([], [])
+
+    assert not PeriodicTask.objects.get(task="dashboard.tasks.prune_history").enabled
+    assert Company.objects.get(name="LG전자").interval_minutes == 7
+    assert not Company.objects.get(name="LG전자").is_watched
+    for entry in PeriodicTask.objects.filter(task__startswith="dashboard."):
+        assert entry.expire_seconds
+
+
+def test_the_cache_is_refreshed_where_it_lost_a_watched_company(naver):
+    Company.objects.create(name="한빛전자", is_watched=True)
+    analyze_company("한빛전자", Options(max_results=100))
+    tasks.refresh_cache.run()
+    assert not Analysis.objects.filter(status=Status.QUEUED).exists()
+
+    from search import inventory
+
+    inventory.forget_subject("한빛전자")
+    tasks.refresh_cache.run()
+    assert Analysis.objects.filter(status=Status.QUEUED).count() == 1
+
+
+def test_a_worker_on_this_host_whose_process_is_gone_is_dead():
+    workers.say_alive(workers.own_name())
+    host = workers.own_name().rpartition(":")[0]
+    workers.say_alive(f"{host}:4194303")
+
+    assert workers.alive() == {workers.own_name()}
