@@ -34,6 +34,7 @@ def start() -> None:
 def run_queued() -> None:
     """Run everything that waits, oldest first; then wait for the bell, or a while."""
     tasks.bell.clear()
+    services.release_runs_of(workers.own_name())  # of this thread, before the database failed it
     for run_id in selectors.due_runs():
         services.run_analysis(run_id, worker=workers.own_name())
     close_old_connections()

@@ -157,8 +157,13 @@ def requeue_abandoned_runs(alive: set[str]) -> int:
 
 
 def release_run(run_id: int) -> None:
-    """Put back a run whose worker is known to be dead."""
+    """Put back a run whose worker is known to have lost it."""
     Analysis.objects.filter(pk=run_id, status=Status.RUNNING).update(status=Status.QUEUED, worker="")
+
+
+def release_runs_of(worker: str) -> None:
+    """Put back what a worker that runs one at a time, and runs none now, has lost."""
+    Analysis.objects.filter(worker=worker, status=Status.RUNNING).update(status=Status.QUEUED, worker="")
 
 
 def _claim(analysis_id: int, *, worker: str) -> bool:

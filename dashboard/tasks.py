@@ -13,7 +13,7 @@ from typing import Any
 from celery import Task, shared_task
 from celery.signals import worker_init, worker_ready, worker_shutdown
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from kombu.exceptions import OperationalError
 
 from dashboard import history, selectors, services, workers
@@ -66,10 +66,11 @@ def announce(run_id: int) -> None:
         logger.warning("the broker is down: analysis %d waits for the next sweep: %s", run_id, type(exc).__name__)
 
 
-@shared_task(bind=True)
+@shared_task(bind=True, autoretry_for=(DatabaseError,), retry_backoff=2, retry_backoff_max=60, max_retries=20)
 def run_analysis(self: Task[..., Any], run_id: int) -> None:
-    if (self.request.delivery_info or {}).get("redelivered"):
-        services.release_run(run_id)  # whoever had it before us is dead: visibility outlasts every run
+    """Run it. Delivered again, or tried again after the database was away, it is first taken from who had it."""
+    if self.request.retries or (self.request.delivery_info or {}).get("redelivered"):
+        services.release_run(run_id)  # who had it is dead: a message stays invisible for longer than any run
     services.run_analysis(run_id, worker=workers.own_name())
 
 

@@ -102,10 +102,20 @@ def postgres() -> Iterator[str]:
         )
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {directory} -c fsync=off -c max_connections=60"
         _run([*as_user, programs / "pg_ctl", "-D", data, "-o", options, "-l", directory / "log", "-w", "start"])
-        yield f"postgres://news@127.0.0.1:{port}/postgres"
+        url = f"postgres://news@127.0.0.1:{port}/postgres"
+        _restarts[url] = [*as_user, programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "restart"]
+        yield url
     finally:
         _run([*as_user, programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], check=False)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+_restarts: dict[str, list[object]] = {}
+
+
+def restart_postgres(url: str) -> None:
+    """Restart a server of `postgres` as a crash would: every connection breaks."""
+    _run(_restarts[url])
 
 
 def _postgres_programs() -> Path:

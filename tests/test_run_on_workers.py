@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,11 +20,11 @@ import redis
 import requests
 from django.conf import settings
 
-from tests.servers import free_port, wait_until
+from tests.servers import free_port, restart_postgres, wait_until
 from tests.stand_ins import NaverStandIn
 from tests.test_run_the_service import asking, environment
 
-COMPANIES = 40
+COMPANIES = int(os.environ.get("COMPANIES", "40"))
 MANAGE = [sys.executable, "manage.py"]
 CELERY = [sys.executable, "-m", "celery", "-A", "newsservice"]
 
@@ -92,15 +93,25 @@ def cluster(tmp_path, naver: NaverStandIn, redis_server, postgres_url) -> Iterat
         yield cluster
 
 
-def watch(cluster: Cluster, names: list[str]) -> None:
-    """Watch companies that the schedule does not touch meanwhile."""
-    for name in names:
-        response = requests.post(f"{cluster.url}/dashboard/companies", json={"name": name}, timeout=10)
-        assert response.status_code == 201, response.text
+def watch_later(cluster: Cluster, names: list[str], *, minutes: int = 20) -> None:
+    """Watch companies whose time by schedule comes later."""
+    with psycopg.connect(cluster.database_url) as connection:
+        for name in names:
+            connection.execute(
+                "INSERT INTO dashboard_company (name, aliases, stock_code, is_watched, next_run_at, created_at)"
+                " VALUES (%s, '[]', '', true, now() + %s * interval '1 minute', now())",
+                [name, minutes],
+            )
+
+
+def trigger(cluster: Cluster, name: str) -> dict:
+    response = requests.post(f"{cluster.url}/dashboard/companies/{quote(name)}/trigger", timeout=30)
+    assert response.status_code == 202, response.text
+    return response.json()
 
 
 def test_without_a_worker_a_trigger_says_so_at_once(cluster, naver):
-    watch(cluster, ["한빛전자"])
+    watch_later(cluster, ["한빛전자"])
     for path in ("dashboard/companies/한빛전자/trigger", "search/companies/다른회사/analyze"):
         started = time.monotonic()
         response = requests.post(f"{cluster.url}/{path}", timeout=10)
@@ -116,22 +127,11 @@ def test_a_worker_killed_half_way_costs_no_analysis(cluster, naver):
     wait_until(lambda: cluster.workers() == 2, seconds=60)
     naver.delay = 0.3
     names = [f"회사{number}" for number in range(COMPANIES)]
-    with psycopg.connect(cluster.database_url) as connection:
-        for name in names:  # watched, but their time by schedule has not come
-            connection.execute(
-                "INSERT INTO dashboard_company (name, aliases, stock_code, is_watched, next_run_at, created_at)"
-                " VALUES (%s, '[]', '', true, now() + interval '20 minutes', now())",
-                [name],
-            )
-
-    def trigger(name: str) -> dict:
-        response = requests.post(f"{cluster.url}/dashboard/companies/{quote(name)}/trigger", timeout=30)
-        assert response.status_code == 202, response.text
-        return response.json()
+    watch_later(cluster, names)
 
     with ThreadPoolExecutor(8) as pool:
-        tasks = list(pool.map(trigger, names))
-        again = trigger(names[-1])
+        tasks = list(pool.map(partial(trigger, cluster), names))
+        again = trigger(cluster, names[-1])
     assert again["task_id"] == tasks[-1]["task_id"]
 
     done = "SELECT count(*) FROM dashboard_analysis WHERE status = 'success'"
@@ -206,3 +206,55 @@ def test_a_provider_that_refuses_is_told_through_the_worker(cluster, naver):
     assert response.status_code == 502
     assert response.json()["error_code"] == "PROVIDER_AUTH_ERROR"
     assert naver.secret not in cluster.logs()
+
+
+DONE = "SELECT count(*) FROM dashboard_analysis WHERE status = 'success'"
+
+
+@pytest.mark.timeout(300)
+def test_a_redis_restarted_with_tasks_queued_loses_none(cluster, naver, redis_server):
+    cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    naver.delay = 1
+    names = [f"회사{number}" for number in range(6)]
+    watch_later(cluster, names)
+    for name in names:
+        trigger(cluster, name)
+    wait_until(lambda: naver.calls, seconds=30)
+    redis_server.stop()  # its memory goes, and every message in it
+    time.sleep(1)
+    redis_server.start()
+
+    wait_until(lambda: cluster.rows(DONE)[0][0] == 6, seconds=120)
+    assert cluster.rows("SELECT count(*) FROM dashboard_analysis")[0][0] == 6
+
+
+@pytest.mark.timeout(300)
+def test_a_postgres_restarted_mid_run_loses_none(cluster, naver, postgres_url):
+    cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    naver.delay = 2
+    watch_later(cluster, ["한빛전자", "가람은행"])
+    for name in ("한빛전자", "가람은행"):
+        trigger(cluster, name)
+    wait_until(lambda: naver.calls, seconds=30)
+    restart_postgres(postgres_url)
+
+    wait_until(lambda: cluster.rows(DONE)[0][0] == 2, failing_with=psycopg.Error, seconds=120)
+    assert cluster.rows("SELECT count(*) FROM dashboard_analysis")[0][0] == 2
+    assert requests.get(f"{cluster.url}/dashboard/status", timeout=10).json()["total_success"] == 2
+
+
+@pytest.mark.timeout(300)
+def test_two_beats_by_mistake_analyse_a_company_once(cluster, naver):
+    cluster.start(*CELERY, "beat", "--loglevel", "INFO")
+    cluster.start_worker()
+    cluster.start_worker()
+    names = [f"회사{number}" for number in range(10)]
+    watch_later(cluster, names, minutes=-1)
+
+    wait_until(lambda: cluster.rows(DONE)[0][0] == 10, seconds=120)
+    time.sleep(20)  # another round of both beats
+    assert cluster.rows("SELECT max(n) FROM (SELECT count(*) n FROM dashboard_analysis GROUP BY company_id) x") == [
+        (1,)
+    ]
