@@ -21,7 +21,7 @@ Json = dict[str, object]
 
 
 def present_search(answer: Answer[SearchResult], *, options: Options, elapsed_ms: float) -> Json:
-    stories = list(filter(options.select, answer.value.stories))[: options.max_results]
+    stories = list(filter(options.admits, answer.value.stories))[: options.max_results]
     return {
         "search_metadata": _search_metadata(answer, returned=len(stories), elapsed_ms=elapsed_ms),
         "items": [_story(story) for story in stories],

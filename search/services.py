@@ -46,7 +46,7 @@ class Options:
     min_relevance: float | None = None
     mode: Mode = "use"
 
-    def select(self, story: Story) -> bool:
+    def admits(self, story: Story) -> bool:
         """Whether a story is relevant enough to be shown."""
         return self.min_relevance is None or story.relevance.score >= self.min_relevance
 
@@ -206,13 +206,13 @@ def _suffices(found: SearchResult, options: Options) -> bool:
 
 def _reach(found: SearchResult, options: Options) -> int:
     """Return how many of the first stories hold all that are to be shown."""
-    places = [place for place, story in enumerate(found.stories, start=1) if options.select(story)]
+    places = [place for place, story in enumerate(found.stories, start=1) if options.admits(story)]
     return places[options.max_results - 1] if len(places) >= options.max_results else len(found.stories)
 
 
 def _shown(analysis: Analysis, options: Options) -> Analysis:
     """Return the analysis of the stories to be shown alone; where min_relevance chose them, all of them count."""
-    judged = tuple(one for one in analysis.judged if options.select(one.story))[: options.max_results]
+    judged = tuple(one for one in analysis.judged if options.admits(one.story))[: options.max_results]
     counts_all = options.min_relevance is not None
     if len(judged) == len(analysis.judged) and not counts_all:
         return analysis

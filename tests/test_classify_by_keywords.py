@@ -72,6 +72,9 @@ def test_business_as_usual_is_none_and_says_why(text):
         "한빛중공업, 흑자 전환",
         "가람은행 대출금리 인하",
         "늘어나던 재고 크게 감소",
+        "리콜 사태 마무리한 가람차",
+        "다온은행, 부실채권 비율 역대 최저",
+        "한빛그룹 회장 불기소 처분",
     ],
 )
 def test_good_news_is_positive(text):
@@ -89,6 +92,9 @@ def test_good_news_is_positive(text):
         "치솟는 원자재 값에 다온제지 이익 감소",
         "한빛전자 호실적에도 주가 급락",
         "가람유통 혜택 축소",
+        "한빛조선, 수주 취소 통보 받아",
+        "가람제약 신약 허가 불발",
+        "다온식품 실적, 기대 못 미쳐",
     ],
 )
 def test_bad_news_is_negative(text):
@@ -98,6 +104,12 @@ def test_bad_news_is_negative(text):
 @pytest.mark.parametrize("text", ["[인사] 한빛전자", "가람은행, 다음 달 3일 간담회 예정", "오늘의 환율"])
 def test_a_note_without_sides_is_neutral(text):
     assert judge(text, "sentiment").label == "neutral"
+
+
+def test_what_brings_a_fall_about_does_not_fall():
+    fallen, cause = (judge(f"{burden} 감소", "sentiment") for burden in ("원가 부담", "원가 부담에 이익"))
+
+    assert (fallen.label, cause.label) == ("positive", "negative")
 
 
 def test_a_demand_ends_nothing():
