@@ -4,8 +4,8 @@ python benchmarks/search.py [--quick] [--json]
 
 A real gunicorn (the project's configuration), driven over loopback at 1, 8 and 32 clients. The provider is a
 stand-in that answers at once, 100 articles unlike any before, so `live` is our own work: walk, clean, group,
-classify by keywords, sum up. `cached` repeats one company. Client, server and stand-in share the machine's
-cores: read the ratios between rows, not the milliseconds.
+classify by keywords, sum up, keep as history. `cached` repeats one company. Client, server and stand-in share
+the machine's cores: read the ratios between rows, not the milliseconds.
 """
 
 from __future__ import annotations
@@ -97,7 +97,11 @@ def service(provider_url: str, *, redis_url: str) -> Iterator[int]:
         "NAVER_CLIENT_SECRET": NaverStandIn.secret,
         "NAVER_CALLS_PER_SECOND": "1000",
         "LOG_LEVEL": "ERROR",
+        "BACKGROUND": "embedded",
+        "MONITORED_COMPANIES": ",",
     }
+    migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(migrate, cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL)
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
     )

@@ -11,10 +11,10 @@ import threading
 from typing import Any
 
 from celery import Task, shared_task
+from celery.exceptions import OperationalError
 from celery.signals import worker_init, worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from kombu.exceptions import OperationalError
 
 from dashboard import history, selectors, services, workers
 from dashboard.errors import WorkerUnavailable
