@@ -51,10 +51,13 @@ def entries(kinds: Iterable[str] = KINDS) -> list[Entry]:
 
 
 def content(key: str) -> bytes | None:
-    """Return a kept answer as the JSON it is; None where it is gone or is none of ours."""
+    """Return a kept answer as the JSON it is; None where it is gone, unreadable, or none of ours."""
     if key.partition(":")[0] not in KINDS or not (data := store.raw([key]).get(key)):
         return None
-    return zstandard.decompress(data)
+    try:
+        return zstandard.decompress(data)
+    except zstandard.ZstdError:
+        return None
 
 
 def forget_entries(keys: Sequence[str]) -> int:

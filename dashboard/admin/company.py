@@ -1,0 +1,168 @@
+"""Companies: which are watched, how often, what was found last; and the wish to have one analysed now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AdminIntegerFieldWidget
+from django.core.validators import ProhibitNullCharactersValidator
+from django.db.models import Field, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dashboard import selectors, tasks
+from dashboard.admin.bars import NOTHING, draw_result
+from dashboard.errors import WorkerUnavailable
+from dashboard.models import Analysis, Company
+from dashboard.selectors import CompanyStatus
+from newsservice.errors import DomainError
+from search.text import normalize_company
+
+LONGEST_INTERVAL = 7 * 24 * 60  # minutes
+MOST_ALIASES, LONGEST_ALIAS = 20, 50
+
+
+class LinesField(forms.CharField):
+    """A list of short texts, typed one a line."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # a list is what these lines are
+        if isinstance(value, list):
+            return value
+        text = str(super().to_python(value))
+        ProhibitNullCharactersValidator()(text)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if len(lines) > MOST_ALIASES or any(len(line) > LONGEST_ALIAS for line in lines):
+            text = _("At most %(count)d lines of %(length)d characters.")
+            raise forms.ValidationError(text % {"count": MOST_ALIASES, "length": LONGEST_ALIAS})
+        return lines
+
+
+class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    aliases = LinesField(required=False, label=gettext_lazy("Aliases"), help_text=gettext_lazy("One a line."))
+    stock_code = forms.RegexField("^[0-9A-Z]{0,12}$", required=False, label=gettext_lazy("Stock code"))
+
+    def clean_name(self) -> str:
+        try:
+            return normalize_company(self.cleaned_data["name"])
+        except DomainError as exc:
+            raise forms.ValidationError(exc.message) from exc
+
+
+class CompanyList(ChangeList):
+    """A page of companies, each with its newest runs: two queries for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        page = Company.objects.filter(pk__in=[company.pk for company in self.result_list])
+        runs = {status.company.pk: status for status in selectors.statuses(page)}
+        for company in self.result_list:
+            company.runs = runs[company.pk]
+
+
+@admin.register(Company)
+class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    form = CompanyForm
+    list_display = (
+        "name", "is_watched", "interval_minutes", "stock_code", "next_run_at",
+        "newest", "result", "analyses_link",
+    )  # fmt: skip
+    list_editable = ("is_watched", "interval_minutes")
+    list_filter = ("is_watched",)
+    search_fields = ("name", "stock_code")
+    sortable_by = ("name", "is_watched", "next_run_at")
+    fields = ("name", "is_watched", "interval_minutes", "stock_code", "aliases", "next_run_at", "created_at")
+    readonly_fields = ("next_run_at", "created_at")
+    list_per_page = 25  # two inputs a row: forms cost more to draw than rows
+    actions = ("analyze_now",)
+
+    class Media:
+        css: ClassVar = {"all": ["dashboard/admin.css"]}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return CompanyList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "interval_minutes":
+            shown = AdminIntegerFieldWidget({"placeholder": settings.ANALYSIS_SCHEDULE_MINUTES})
+            kwargs |= {"min_value": 1, "max_value": LONGEST_INTERVAL, "widget": shown}
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Company, form: forms.ModelForm[Company], change: bool) -> None:
+        """Whoever is newly watched, or at a new interval, is analysed at once."""
+        if {"is_watched", "interval_minutes"} & {*form.changed_data}:
+            obj.next_run_at = timezone.now() if obj.is_watched else None
+        super().save_model(request, obj, form, change)
+
+    def get_deleted_objects(
+        self, objs: QuerySet[Any] | Sequence[Any], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Name the companies alone: their analyses go with them, and may be tens of thousands."""
+        names = [_("%(company)s and all its analyses") % {"company": company} for company in objs]
+        lacking = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
+        return names, {str(self.opts.verbose_name_plural): len(names)}, lacking, []
+
+    @admin.action(description=gettext_lazy("Analyse now"), permissions=["change"])
+    def analyze_now(self, request: HttpRequest, queryset: QuerySet[Company]) -> None:
+        """Queue each company; say of each whether it was queued, was under way already, or why not."""
+        asked_at = timezone.now()
+        outcomes: dict[tuple[int, str], list[str]] = defaultdict(list)
+        for company in queryset:
+            try:
+                run = tasks.enqueue_analysis(company.name, trigger=Analysis.Trigger.ADMIN)
+            except WorkerUnavailable as exc:
+                self.message_user(request, exc.message, messages.ERROR)
+                break
+            except DomainError as exc:
+                outcomes[messages.ERROR, exc.message].append(company.name)
+            else:
+                is_new = run.queued_at >= asked_at
+                level, text = (messages.SUCCESS, _("Queued")) if is_new else (messages.INFO, _("Under way already"))
+                outcomes[level, text].append(company.name)
+        for (level, text), names in outcomes.items():
+            self.message_user(request, f"{text}: {', '.join(names)}", level)
+
+    @admin.display(description=gettext_lazy("newest analysis"))
+    def newest(self, company: Company) -> SafeString | str:
+        runs: CompanyStatus = company.runs  # type: ignore[attr-defined]  # set by CompanyList
+        found = _link_to(runs.latest) if runs.latest else NOTHING
+        if runs.last and runs.last.is_open:
+            return format_html('{} <span class="quiet">{}</span>', found, runs.last.get_status_display())
+        if runs.last and runs.last.status == Analysis.Status.ERROR:
+            return format_html('{} <span class="fault">{}</span>', found, runs.last.error_code)
+        return found
+
+    @admin.display(description=gettext_lazy("result"))
+    def result(self, company: Company) -> SafeString | str:
+        latest = company.runs.latest  # type: ignore[attr-defined]  # set by CompanyList
+        return draw_result(latest.summary) if latest else NOTHING
+
+    @admin.display(description=gettext_lazy("analyses"))
+    def analyses_link(self, company: Company) -> SafeString:
+        address = reverse("admin:dashboard_analysis_changelist")
+        return format_html('<a href="{}?company={}">{}</a>', address, company.pk, _("All analyses"))
+
+
+def _link_to(run: Analysis) -> SafeString:
+    at = timezone.localtime(run.finished_at).strftime("%Y-%m-%d %H:%M")
+    return format_html('<a href="{}">{}</a>', reverse("admin:dashboard_analysis_change", args=[run.pk]), at)
