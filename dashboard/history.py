@@ -68,9 +68,9 @@ def _spare_articles_of_last_successes(horizon: datetime) -> None:
     """Count as seen today what a company's newest success shows though nobody has searched for it since."""
     lasting = Analysis.objects.filter(~_newer_success(), status=Status.SUCCESS, finished_at__lt=horizon + SEEN_EVERY)
     for runs in _portions(list(lasting.values_list("pk", flat=True)), RUNS_READ):
-        stories = Analysis.objects.filter(pk__in=runs).values_list("stories", flat=True)
-        for shown in _portions([row_id for shown in stories for row_id, _ in shown], PORTION):
-            articles = JudgedArticle.objects.filter(pk__in=shown).values("article")
+        shown = Analysis.objects.filter(pk__in=runs).values_list("stories", flat=True)
+        for rows in _portions([row_id for stories in shown for row_id, _ in stories], PORTION):
+            articles = JudgedArticle.objects.filter(pk__in=rows).values("article")
             Article.objects.filter(pk__in=articles, last_seen_at__lt=horizon).update(last_seen_at=timezone.now())
 
 
@@ -81,9 +81,7 @@ def _forgotten(before: datetime) -> QuerySet[Company]:
 
 
 def _newer_success() -> Exists:
-    return Exists(
-        Analysis.objects.filter(company=OuterRef("company"), status=Status.SUCCESS, pk__gt=OuterRef("pk"))
-    )
+    return Exists(Analysis.objects.filter(company=OuterRef("company"), status=Status.SUCCESS, pk__gt=OuterRef("pk")))
 
 
 def _delete(rows: QuerySet[Analysis] | QuerySet[Article] | QuerySet[Company]) -> int:

@@ -20,7 +20,7 @@ from mlcore.labels import korean
 from newsservice.version import VERSION
 from search import store
 from search.cache import Answer
-from search.inventory import Entry
+from search.inventory import COMPANY_KINDS, Entry
 from search.presenters import present_analysis, present_summary
 from search.types import Summary
 from search.usage import Usage
@@ -169,7 +169,8 @@ def present_running(run: Analysis) -> Json:
 def present_cache(entries: Sequence[Entry], *, usage: Usage) -> Json:
     by_company: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        by_company[entry.subject].append(entry)
+        if entry.kind in COMPANY_KINDS:
+            by_company[entry.subject].append(entry)
     return {
         "total_cached_companies": len(by_company),
         "cache_size_mb": round(sum(entry.size_bytes for entry in entries) / 1e6, 3),

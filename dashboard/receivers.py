@@ -14,5 +14,5 @@ def keep_analysis(sender: object, *, analysis: Analysis, trigger: str, **kwargs:
     """Complete the run that asked for it, or add a finished one; return its id."""
     if analysis.analysis_id is None:
         return services.record_analysis(analysis, trigger=trigger)
-    services.complete_run(analysis.analysis_id, analysis)
+    services.keep_found(analysis.analysis_id, analysis)
     return analysis.analysis_id

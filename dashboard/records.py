@@ -56,16 +56,18 @@ def analysis_of(run: Analysis) -> types.Analysis:
 def analyses_of(runs: Sequence[Analysis]) -> list[types.Analysis]:
     """Return finished runs as search worded them. One query for them all, where company and revision are there.
 
-    The stories of the search itself are not kept, only what was judged of them; a story whose article was
-    pruned is left out. Raises ValueError for a run that did not succeed.
+    A story that several runs show alike is one object in all of them. The search's own stories are not kept,
+    only what was judged of them; one whose article was pruned is left out. Raises ValueError for a run that
+    did not succeed.
     """
-    ids = {row_id for run in runs for row_id, _ in run.stories}
-    rows = JudgedArticle.objects.select_related("article").in_bulk(ids)
-    stories = {row_id: _judged_story(row) for row_id, row in rows.items()}
+    shown = {(row_id, copies) for run in runs for row_id, copies in run.stories}
+    rows = JudgedArticle.objects.select_related("article").in_bulk({row_id for row_id, _ in shown})
+    said = {row_id: _judged_story(row) for row_id, row in rows.items()}
+    stories = {key: _with_copies(said[key[0]], key[1]) for key in shown if key[0] in said}
     return [_analysis(run, stories) for run in runs]
 
 
-def _analysis(run: Analysis, stories: dict[int, types.JudgedStory]) -> types.Analysis:
+def _analysis(run: Analysis, stories: dict[tuple[int, int], types.JudgedStory]) -> types.Analysis:
     if not run.revision or not run.finished_at:
         raise ValueError(f"Analysis {run.pk} did not succeed.")
     return types.Analysis(
@@ -74,7 +76,7 @@ def _analysis(run: Analysis, stories: dict[int, types.JudgedStory]) -> types.Ana
         analyzed_at=run.finished_at,
         models={"category": run.revision.category, "sentiment": run.revision.sentiment},
         found=msgspec.convert(run.found, types.SearchResult),
-        judged=tuple(_with_copies(stories[row_id], copies) for row_id, copies in run.stories if row_id in stories),
+        judged=tuple(stories[key] for row_id, copies in run.stories if (key := (row_id, copies)) in stories),
         summary=msgspec.convert(run.summary, types.Summary),
     )
 

@@ -19,6 +19,8 @@ from search.text import normalize_company
 Status = Analysis.Status
 QUEUE_PORTION = 1000
 NAMES_SHOWN = 500  # in an error; a longer list helps nobody
+# What is told of a company's newest runs.
+SHOWN = ("status", "trigger", "started_at", "finished_at", "total", "error_code", "provider", "revision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +61,21 @@ def monitored_company(name: str) -> Company:
     return company
 
 
-def statuses() -> list[CompanyStatus]:
-    """Return every watched company with its newest runs. Three queries, however many companies."""
+def statuses(of: QuerySet[Company] | None = None, *, with_summaries: bool = True) -> list[CompanyStatus]:
+    """Return every watched company, or those given, with its newest runs.
+
+    Three queries, however many companies. The runs hold SHOWN, and what they found only with summaries:
+    thousands of JSON values are what this costs.
+    """
     companies = list(
-        monitored().annotate(
+        (monitored() if of is None else of).annotate(
             latest_id=Subquery(_newest(Analysis.objects.filter(status=Status.SUCCESS))),
             last_id=Subquery(_newest(Analysis.objects.all())),
         )
     )
     ids = {pk for company in companies for pk in (company.latest_id, company.last_id) if pk}
-    runs = Analysis.objects.select_related("revision").defer("stories").in_bulk(ids)
+    columns = (*SHOWN, "found", "summary") if with_summaries else SHOWN
+    runs = Analysis.objects.only(*columns).prefetch_related("revision").in_bulk(ids)
     return [
         CompanyStatus(company=company, latest=runs.get(company.latest_id), last=runs.get(company.last_id))
         for company in companies

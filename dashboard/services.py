@@ -73,24 +73,27 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
         _fail(run, code="INTERNAL_ERROR", message="")
         raise
     else:
-        complete_run(run.pk, answer.value)  # again, where another caller's computation answered ours
+        complete_run(run.pk, answer.value)
 
 
-def complete_run(run_id: int, analysis: types.Analysis) -> None:
-    """Keep what a running analysis found. Nothing happens where it was closed, or its company deleted, meanwhile."""
+def keep_found(run_id: int, analysis: types.Analysis) -> None:
+    """Keep what a running analysis found; it runs until its answer is cached too.
+
+    Nothing happens where it was closed, or its company deleted, meanwhile.
+    """
     with transaction.atomic():
         running = Analysis.objects.select_for_update().filter(pk=run_id, status=Status.RUNNING)
         if running.exists():
             count = len(analysis.judged)
-            running.update(
-                status=Status.SUCCESS,
-                finished_at=analysis.analyzed_at,
-                done=count,
-                total=count,
-                error_code="",
-                error_message="",
-                **records.fields_of(analysis),
-            )
+            running.update(done=count, total=count, **records.fields_of(analysis))
+
+
+def complete_run(run_id: int, analysis: types.Analysis) -> None:
+    """Close a running analysis as a success, keeping what it found where another caller's computation found it."""
+    running = Analysis.objects.filter(pk=run_id, status=Status.RUNNING)
+    if running.filter(revision=None).exists():
+        keep_found(run_id, analysis)
+    running.update(status=Status.SUCCESS, finished_at=analysis.analyzed_at, error_code="", error_message="")
 
 
 def record_analysis(analysis: types.Analysis, *, trigger: str) -> int | None:
@@ -176,6 +179,7 @@ def _claim(analysis_id: int, *, worker: str) -> bool:
             attempts=F("attempts") + 1,
             done=0,
             total=0,
+            revision=None,
             error_code="",
             error_message="",
         )

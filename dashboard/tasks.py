@@ -51,7 +51,8 @@ def enqueue_analysis(name: str, *, trigger: str, options: dict[str, object] | No
     if not workers.alive():
         raise WorkerUnavailable
     run = services.request_analysis(name, trigger=trigger, options=options)
-    transaction.on_commit(lambda: announce(run.pk))
+    # Behind the caller's back: a broker that is away takes seconds to say so, and the row is safe already.
+    transaction.on_commit(threading.Thread(target=announce, args=(run.pk,), daemon=True).start)
     return run
 
 

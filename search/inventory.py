@@ -10,9 +10,10 @@ import zstandard
 
 from search import predictions, store
 from search.cache import Kept, subject_prefix
-from search.types import Analysis, SearchResult
+from search.types import Analysis
 
-KINDS: dict[str, type] = {"search": SearchResult, "analysis": Analysis}
+KINDS = ("search", "analysis", "news")  # of a company; of words
+COMPANY_KINDS = ("search", "analysis")
 PORTION = 500  # answers read at once
 
 
@@ -69,8 +70,8 @@ def forget_entries(keys: Sequence[str]) -> int:
 
 def forget_subject(subject: str) -> int:
     """Delete every layer of a company's cache: its answers, what was said of their texts, errors. Nothing else."""
-    keys = [key for kind in KINDS for key in store.keys(subject_prefix(kind, subject))]
-    errors = [key for kind in KINDS for key in store.keys(f"error:{subject_prefix(kind, subject)}")]
+    keys = [key for kind in COMPANY_KINDS for key in store.keys(subject_prefix(kind, subject))]
+    errors = [key for kind in COMPANY_KINDS for key in store.keys(f"error:{subject_prefix(kind, subject)}")]
     said = predictions.keys_of(_kept_analyses(keys))
     return forget_entries(keys) + store.forget_many(said) + store.forget_many(errors)
 

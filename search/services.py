@@ -160,7 +160,7 @@ def _search(query: SearchQuery, options: Options, *, serve_stale: bool = True) -
     started = time.perf_counter()
     answer = cache.recall(
         Slot(
-            kind="search",
+            kind="search" if query.is_company else "news",
             subject=query.text,
             parts=(_parts(query), provider.name),
             type=SearchResult,

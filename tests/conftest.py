@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -81,6 +82,15 @@ def redis(redis_server: RedisServer, settings) -> Iterator[RedisServer]:
     redis_server.thaw()
     if redis_server.process.poll() is not None:
         redis_server.start()
+
+
+@pytest.fixture(scope="session")
+def chromium(request: pytest.FixtureRequest) -> str:
+    """The program of a real browser."""
+    with required(request):
+        if not (program := shutil.which("chromium")):
+            raise ServerMissing("chromium")
+    return program
 
 
 @pytest.fixture(scope="session")

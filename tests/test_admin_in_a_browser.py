@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
+from playwright import sync_api as playwright
 
 from dashboard import services, workers
 from dashboard.models import Analysis, Company
 from search import store
-from tests.conftest import required
-from tests.servers import ServerMissing
-
-playwright = pytest.importorskip("playwright.sync_api", reason="DID NOT RUN: playwright is not installed")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:"
 COMPANY = "늘찬전자"
-
-
-@pytest.fixture
-def chromium(request: pytest.FixtureRequest) -> str:
-    with required(request):
-        if not (program := shutil.which("chromium")):
-            raise ServerMissing("chromium")
-    return program
 
 
 @pytest.fixture

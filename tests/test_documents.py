@@ -17,6 +17,8 @@ from django.conf import settings
 from django.core.management import call_command, get_commands, load_command_class
 from django.test import Client
 
+from dashboard import selectors, services, workers
+from dashboard.schedules import sync_schedule
 from newsservice import api
 from newsservice.env import SETTINGS
 from search.errors import PROVIDER_ERRORS
@@ -27,18 +29,40 @@ READMES = ["README.md", "README.ko.md"]
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if path.is_file()
 )
-FOLDERS = "benchmarks|docs|locale|mlcore|newsservice|requirements|search|system|templates|tests"
+FOLDERS = "benchmarks|dashboard|docs|locale|mlcore|newsservice|requirements|search|system|templates|tests"
 NAME_OF_SETTING = re.compile(r"(?<![\w/])[A-Z]+(?:_[A-Z]+)+(?![\w/])")
+LEFT_OUT = "…"  # last in a list, or a field: the document does not show the rest
 
 # Another one with every request.
 VOLATILE = {
+    "analysis_id",
     "analysis_time",
+    "analyzed_at",
+    "avg_response_time_ms",
+    "cache_hit_rate",
+    "cache_size_kb",
+    "cache_size_mb",
+    "deleted_keys",
+    "estimated_completion",
+    "finished_at",
+    "hit_count",
+    "hit_rate_24h",
+    "hits_24h",
+    "last_analysis_at",
+    "last_cached",
     "last_updated",
+    "misses_24h",
+    "next_analysis_at",
     "processing_time_ms",
+    "queued_at",
     "request_id",
     "response_time_ms",
+    "retrieved_at",
+    "run_after",
     "search_time",
+    "started_at",
     "timestamp",
+    "ttl_seconds",
 }
 # What word lists and their weights decide: its shape is compared.
 JUDGED = {
@@ -91,6 +115,7 @@ def ask_curl(command: str, client: Client) -> Any:
     curl.add_argument("-X", dest="method", default="GET")
     curl.add_argument("-H", dest="headers", action="append", default=[])
     curl.add_argument("-d", dest="data", default="")
+    curl.add_argument("-w", dest="write_out", choices=["%{http_code}"])
     curl.add_argument("url")
     asked = curl.parse_args(shlex.split(command.replace("\\\n", " "))[1:])
     assert asked.url.startswith(f"{SERVICE}/")
@@ -100,7 +125,7 @@ def ask_curl(command: str, client: Client) -> Any:
     content_type = headers.pop("Content-Type", default_type)
     path = asked.url.removeprefix(SERVICE)
     answer = client.generic(asked.method, path, asked.data, content_type=content_type, headers=headers)
-    return json.loads(answer.content)
+    return json.loads(answer.content + (str(answer.status_code).encode() if asked.write_out else b""))
 
 
 def answers_of(document: str) -> list[tuple[str, Any]]:
@@ -113,16 +138,33 @@ def answers_of(document: str) -> list[tuple[str, Any]]:
     ]
 
 
+def work() -> None:
+    """Run what is queued, as the worker of a living service would by now."""
+    for run_id in selectors.due_runs():
+        services.run_analysis(run_id, worker=workers.own_name())
+
+
+def tasks_named(answer: Any) -> list[str]:
+    return [answer["task_id"]] if isinstance(answer, dict) and "task_id" in answer else []
+
+
 def differences(shown: Any, real: Any, *, whole: bool, at: str = "answer", loose: bool = False) -> Iterator[str]:
-    """Yield what a shown answer has wrong. `whole`: it may leave nothing out. `loose`: kinds alone have to agree."""
+    """Yield what a shown answer has wrong.
+
+    `whole`: it leaves nothing out without saying so. `loose`: kinds alone have to agree.
+    """
     if isinstance(shown, dict) and isinstance(real, dict):
+        whole_here = whole and LEFT_OUT not in shown
+        shown = {name: value for name, value in shown.items() if name != LEFT_OUT}
         yield from (f"{at}.{name} is not in the answer" for name in shown.keys() - real.keys())
-        yield from (f"{at}.{name} is left out" for name in real.keys() - shown.keys() if whole)
+        yield from (f"{at}.{name} is left out" for name in real.keys() - shown.keys() if whole_here)
         for name in shown.keys() & real.keys():
             is_loose = loose or name in JUDGED | VOLATILE
             yield from differences(shown[name], real[name], whole=whole, at=f"{at}.{name}", loose=is_loose)
     elif isinstance(shown, list) and isinstance(real, list):
-        if not loose and (len(shown) > len(real) or (whole and len(shown) < len(real))):
+        whole_here = whole and LEFT_OUT not in shown[-1:]
+        shown = [value for value in shown if value != LEFT_OUT]
+        if not loose and (len(shown) > len(real) or (whole_here and len(shown) < len(real))):
             yield f"{at} has {len(real)} entries, not {len(shown)}"
         for number, pair in enumerate(zip(shown, real, strict=False)):
             yield from differences(*pair, whole=whole, at=f"{at}[{number}]", loose=loose)
@@ -134,15 +176,43 @@ def kind(value: object) -> str:
     return "number" if type(value) in {int, float} else type(value).__name__
 
 
+@pytest.fixture
+def started_service(transactional_db) -> Client:
+    """A client of a service as it is once `make run` has analysed what is watched."""
+    sync_schedule()
+    workers.say_alive(workers.own_name())
+    services.schedule_due_companies()
+    work()
+    return Client(SERVER_NAME="localhost")
+
+
 @pytest.mark.parametrize("document", [*READMES, "docs/api.md"])
-def test_every_curl_brings_the_answer_that_is_shown(document):
-    client = Client(SERVER_NAME="localhost")
+def test_every_curl_brings_the_answer_that_is_shown(document, started_service):
     shown = answers_of(document)
     assert shown
+    tasks: dict[str, str] = {}  # of the document -> of this run
     for command, answer in shown:
-        real = ask_curl(command, client)
-        wrong = list(differences(answer, real, whole=document == "docs/api.md"))
+        real = ask_curl(_renamed(command, tasks), started_service)
+        tasks |= dict(zip(tasks_named(answer), tasks_named(real), strict=True))
+        expected = json.loads(_renamed(json.dumps(answer), tasks))
+        wrong = list(differences(expected, real, whole=document == "docs/api.md"))
         assert not wrong, f"{command}\n" + "\n".join(wrong)
+        work()
+
+
+def _renamed(text: str, names: dict[str, str]) -> str:
+    for shown, real in names.items():
+        text = text.replace(shown, real)
+    return text
+
+
+def test_every_call_of_the_schema_is_on_the_api_page():
+    page = read("docs/api.md")
+    for path, calls in Client(SERVER_NAME="localhost").get("/api/v1/schema").json()["paths"].items():
+        pattern = re.sub(r"\\{\w+\\}", r"[^/\\s]+", re.escape(path))
+        for method in (name.upper() for name in calls):
+            verb = f"-X {method} " if method != "GET" else ""
+            assert re.search(rf"^curl {verb}'?{SERVICE}{pattern}[\s?]", page, re.MULTILINE), f"{method} {path}"
 
 
 def test_every_curl_of_the_api_page_shows_an_answer():
@@ -158,6 +228,10 @@ def test_a_wrong_answer_would_be_noticed():
     assert list(differences({"items": [{"title": "a", "count": 3}]}, real, whole=True))
     assert list(differences({"origin": "naver"}, real, whole=False))
     assert list(differences({"items": [{"title": "a", "count": "3"}]}, real, whole=False))
+    assert not list(differences({"items": ["…"], "…": "…"}, real, whole=True))
+    assert not list(differences({"items": [{"title": "a", "…": "…"}, "…"], "provider": "naver"}, real, whole=True))
+    assert list(differences({"items": [{"title": "b", "…": "…"}, "…"], "provider": "naver"}, real, whole=True))
+    assert list(differences({"items": ["…"], "origin": "naver", "…": "…"}, real, whole=True))
 
 
 @pytest.mark.parametrize("readme", READMES)
@@ -198,7 +272,8 @@ def test_every_link_leads_somewhere(document):
     targets = re.findall(r"\]\(([^)\s]+)\)|<(http[^>\s]+)>", prose)
     for target in (inline or bare for inline, bare in targets):
         if target.startswith(SERVICE):
-            assert Client(SERVER_NAME="localhost").get(target.removeprefix(SERVICE)).status_code == 200, target
+            page = Client(SERVER_NAME="localhost").get(target.removeprefix(SERVICE), follow=True)
+            assert page.status_code == 200, target
         elif not target.startswith(("http://", "https://")):
             path, _, anchor = target.partition("#")
             linked = ((ROOT / document).parent / path).resolve() if path else ROOT / document
@@ -230,9 +305,7 @@ def test_every_management_command_named_takes_what_it_is_given(document):
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_file_named_is_there(document):
     for code in code_of(document):
-        for name in re.findall(
-            r"(?:^|\s)((?:benchmarks|docs|search|mlcore|system|newsservice|tests|requirements)/[\w./-]*)", code
-        ):
+        for name in re.findall(rf"(?:^|\s)((?:{FOLDERS})/[\w./-]*)", code):
             assert (ROOT / name).exists(), name
         for module in re.findall(r"python -m (benchmarks\.\w+)", code):
             assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
@@ -243,13 +316,18 @@ def test_every_setting_named_is_read(document):
     known = {name for setting in SETTINGS.values() for name in (setting.name, *setting.aliases)}
     known |= {f"{name}_FILE" for name in known} | {"NAME_FILE"}
     known |= set(re.findall(r"^([A-Z_]+) \??:?=", read("Makefile"), re.MULTILINE))
-    codes = {*api.CODES.values(), *PROVIDER_ERRORS, "MODELS_UNAVAILABLE", "MODEL_INVALID"}
+    codes = {
+        *api.CODES.values(),
+        *PROVIDER_ERRORS,
+        "MODELS_UNAVAILABLE",
+        "MODEL_INVALID",
+        "WORKER_UNAVAILABLE",
+        "WORKER_LOST",
+    }
     lines = [line for language, content in blocks(document) if language == "ini" for line in content.splitlines()]
     assert {line.partition("=")[0] for line in lines} <= known
     if document != "docs/configuration.md":  # names what is ignored, too
-        named = {
-            name for code in code_of(document) for name in re.findall(r"(?<![\w/])[A-Z]+(?:_[A-Z]+)+(?![\w/])", code)
-        }
+        named = {name for code in code_of(document) for name in NAME_OF_SETTING.findall(code)}
         assert named <= known | codes
 
 

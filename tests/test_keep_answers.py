@@ -21,7 +21,7 @@ def expire(*, hours: float = 1) -> None:
     """Make everything kept so far older: past its freshness, within the time it may be served stale."""
     for key in list(django_cache._cache):
         name = key.split(":", 2)[2]
-        if name.startswith(("search:", "analysis:")):
+        if name.startswith(("search:", "news:", "analysis:")):
             kept = store.get(name, cache.Kept[dict])
             kept.fresh_until -= hours * 3600
             store.put(name, kept, seconds=600)

@@ -113,7 +113,8 @@ def _print_summary(console: Console, answer: Answer[Analysis], summary: Summary)
         for distribution in (summary.categories, summary.sentiments)
         for label, count in distribution.items()
     )
-    console.print(f"  {summary.total} stories of {found.original_count} articles    {counts}")
+    left_out = f", {summary.left_out} not about it left out" if summary.left_out else ""
+    console.print(f"  {summary.total} stories of {found.original_count} articles{left_out}    {counts}")
     console.print(f"  Keywords: {escape(', '.join(summary.top_keywords)) or '-'}")
     kept = "stale cache" if answer.is_stale else "cache" if answer.is_hit else "live"
     console.print(

@@ -20,7 +20,9 @@ from django.core.management.base import BaseCommand, CommandError
 from dashboard.models import Analysis
 from dashboard.presenters import present_summary_line
 from dashboard.schedules import sync_schedule
+from dashboard.selectors import monitored_names
 from dashboard.services import request_analysis
+from search.text import normalize_company
 
 START_SECONDS = 60
 ANALYSIS_SECONDS = 300  # how long the start waits for one; it goes on behind
@@ -69,7 +71,8 @@ class Command(BaseCommand):
         raise CommandError(f"The server did not answer within {START_SECONDS} seconds.")
 
     def _analyze_watched(self) -> None:
-        companies = settings.MONITORED_COMPANIES
+        watched = set(monitored_names())
+        companies = [name for name in map(normalize_company, settings.MONITORED_COMPANIES) if name in watched]
         runs = [request_analysis(company, trigger=Analysis.Trigger.SCHEDULE) for company in companies]
         for number, run in enumerate(runs, start=1):
             self.stdout.write(f"[{number}/{len(runs)}] {companies[number - 1]} ... ", ending="")

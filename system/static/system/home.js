@@ -3,8 +3,13 @@
 
 const byId = (id) => document.getElementById(id);
 const texts = byId("texts").dataset;
-const labels = new Map([...byId("labels").querySelectorAll("dt")].map((dt) => [dt.textContent, dt.nextElementSibling.textContent]));
+const wordsOf = (id) => new Map([...byId(id).querySelectorAll("dt")].map((dt) => [dt.textContent, dt.nextElementSibling.textContent]));
+const labels = wordsOf("labels");
+const verdicts = wordsOf("verdicts"); // of stories that are not counted
 const times = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short", timeZone: "Asia/Seoul" });
+
+const ASKS = 3; // for one analysis: a worker may finish another one of the company first
+const LOOK_MILLISECONDS = 1000; // between two looks at a worker's progress
 
 const form = byId("ask");
 let asking = null; // the request under way
@@ -39,22 +44,41 @@ async function ask(company) {
   }
 }
 
+/** Return an analysis; where a worker makes it, wait for the worker, then ask again. */
 async function analyze(company, signal) {
+  const body = JSON.stringify({ max_results: Number(form.max_results.value) });
+  for (let asks = 0; asks < ASKS; asks += 1) {
+    const { status, answer } = await call(`/api/v1/search/companies/${encodeURIComponent(company)}/analyze`, { method: "POST", body, signal });
+    if (status !== 202) return answer;
+    await waitForWorker(answer.status_url, company, signal);
+  }
+  throw new Error(texts.endless);
+}
+
+async function waitForWorker(statusUrl, company, signal) {
+  for (;;) {
+    const { answer: task } = await call(statusUrl, { signal });
+    const isPostponed = task.error && new Date(task.run_after) > new Date();
+    if (task.status === "error" || isPostponed) throw new Error(task.error.message || task.error.error_code);
+    if (task.status === "success") return;
+    if (task.progress.total) setBusy(true, fill(texts.progress, { company, ...task.progress }));
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
+    signal.throwIfAborted();
+  }
+}
+
+async function call(address, options) {
+  const headers = { "Content-Type": "application/json", "Accept-Language": document.documentElement.lang };
   let response;
   try {
-    response = await fetch(`/api/v1/search/companies/${encodeURIComponent(company)}/analyze`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "Accept-Language": document.documentElement.lang },
-      body: JSON.stringify({ max_results: Number(form.max_results.value) }),
-      signal,
-    });
+    response = await fetch(address, { headers, ...options });
   } catch {
     throw new Error(texts.unreachable);
   }
   const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
-  signal.throwIfAborted();
+  options.signal.throwIfAborted();
   if (!response.ok) throw new Error(answer.message);
-  return answer;
+  return { status: response.status, answer };
 }
 
 function setBusy(isBusy, status) {
@@ -75,9 +99,11 @@ function showError(message) {
 function showAnalysis({ analysis_metadata, analyzed_news, summary, search_metadata, deduplication }) {
   const { company, cache_hit, stale, processing_time_ms } = analysis_metadata;
   byId("answer-company").textContent = company;
-  byId("answer-counts").textContent = summary.total_analyzed
+  const counts = summary.total_analyzed
     ? fill(texts.counts, { stories: summary.total_analyzed, articles: deduplication.original_count })
     : texts.nothing;
+  const uncounted = summary.left_out ? fill(texts.uncounted, { count: summary.left_out }) : "";
+  byId("answer-counts").textContent = [counts, uncounted].filter(Boolean).join(" · ");
   showDistribution(byId("esg"), summary.esg_distribution);
   showDistribution(byId("sentiment"), summary.sentiment_distribution);
   byId("keywords").replaceChildren(...summary.top_keywords.map((word) => element("li", { text: word })));
@@ -113,6 +139,8 @@ function storyItem(news) {
   const { esg_classification: esg, sentiment_analysis: sentiment } = news;
   const [title, summary] = markEvidence(news, esg.evidence, sentiment);
 
+  find(".verdict").textContent = verdicts.get(news.relevance?.verdict) ?? "";
+  item.classList.toggle("uncounted", verdicts.has(news.relevance?.verdict));
   find("a").href = news.url;
   find("a").replaceChildren(...title);
   find(".summary").replaceChildren(...summary);
