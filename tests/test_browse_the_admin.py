@@ -188,10 +188,10 @@ def test_a_reader_sees_the_cache_and_cannot_touch_it(history):
     page = shown(reader, "/admin/dashboard/analysis/cache/")
     assert "태양광" in page
     assert 'type="checkbox"' not in page
-    (key,) = store.keys("search:")
+    (key,) = store.keys("news:")
     assert reader.post("/admin/dashboard/analysis/cache/", {"key": key}).status_code == 403
     assert reader.post("/admin/dashboard/analysis/cache/clear/").status_code == 403
-    assert store.keys("search:") == [key]
+    assert store.keys("news:") == [key]
     assert "analyze_now" not in shown(reader, "/admin/dashboard/company/")
 
 
@@ -201,7 +201,7 @@ def test_a_reader_sees_the_cache_and_cannot_touch_it(history):
 @pytest.mark.parametrize("language", ["ko", "en"])
 def test_every_page_opens_without_inline_script_or_style(admin, history, alive, language):
     search.search_news("태양광", ASKED)
-    (key,) = store.keys("search:")
+    (key,) = store.keys("news:")
     run = history[0]
     pages = [
         *PAGES,
@@ -238,7 +238,7 @@ def test_a_title_that_is_a_script_is_shown_as_text_everywhere(admin, alive):
     make_run(company, status="running", worker=EVIL, finished_at=None).save()
     Worker.objects.create(name=EVIL, seen_at=timezone.now())
     search.search_news(EVIL, ASKED)
-    (key,) = store.keys("search:")
+    (key,) = store.keys("news:")
     told = [
         *PAGES,
         f"/admin/dashboard/company/{company.pk}/delete/",
@@ -504,7 +504,7 @@ CACHE = "/admin/dashboard/analysis/cache/"
 def keep(*subjects: str) -> list[str]:
     for subject in subjects:
         search.search_news(subject, ASKED)
-    return store.keys("search:")
+    return store.keys("news:")
 
 
 def test_the_cache_page_lists_what_is_kept_and_how_it_did(admin):
@@ -540,21 +540,21 @@ def test_an_entry_shows_its_json(admin):
 def test_chosen_entries_are_deleted_and_nothing_else(admin):
     keep("태양광", "노조", "배당")
     cache.set("somebody-elses", 1)
-    keys = store.keys("search:")
+    keys = store.keys("news:")
     answer = admin.post(CACHE, {"key": [keys[0], keys[1], "somebody-elses"]}, follow=True)
     assert messages_of(answer.content.decode()) == ["Deleted: 2"]
-    assert store.keys("search:") == [keys[2]]
+    assert store.keys("news:") == [keys[2]]
     assert cache.get("somebody-elses") == 1
 
 
 def test_the_whole_cache_is_emptied_after_a_question(admin):
     keep("태양광", "노조")
     assert "All 2 answers go" in shown(admin, f"{CACHE}clear/")
-    assert len(store.keys("search:")) == 2
+    assert len(store.keys("news:")) == 2
     answer = admin.post(f"{CACHE}clear/", follow=True)
     assert messages_of(answer.content.decode())[0].startswith("Deleted: ")
     assert "Nothing is kept." in answer.content.decode()
-    assert store.keys("search:") == []
+    assert store.keys("news:") == []
 
 
 def test_deleting_needs_the_token_of_the_form(admin_user):
@@ -563,7 +563,7 @@ def test_deleting_needs_the_token_of_the_form(admin_user):
     client.force_login(admin_user)
     assert client.post(CACHE, {"key": key}).status_code == 403
     assert client.post(f"{CACHE}clear/").status_code == 403
-    assert store.keys("search:") == [key]
+    assert store.keys("news:") == [key]
 
 
 def test_the_cache_page_in_redis_tells_how_long_an_entry_stays_and_when_redis_is_gone(admin, redis):
