@@ -1,0 +1,471 @@
+"""How history grows: what the API and the admin answer over a lot of it, ten times as much, and what it weighs.
+
+python -m benchmarks.history [--quick] [--json] [--database sqlite|postgres]
+
+500 watched companies, an analysis of 100 stories every 30 minutes, a new story every 90, one run in 50 failed; the
+first company's history is ten times as deep as the others'. The rows are written in bulk in SQLite (in a file, WAL)
+and in a private PostgreSQL, timed, then added to until there are ten times as many, and timed again. Times are
+server-side: Django's whole stack within this process, without a socket; `cpu` is this process's own, without
+PostgreSQL's. The page cache is warm, and what the start left on the heap is out of the garbage collector's sight.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+COMPANIES = 500
+STORIES = 100  # of a run
+RUNS_A_STORY = 3  # a story is new every so many runs
+DEEP = 10  # times as many runs of the first company, in the same time
+RUNS = {True: 200, False: 2_000}  # of a company, at the larger size; quick or not
+A_YEAR = 48 * 365
+REQUESTS = 40
+EVERY = timedelta(minutes=30)
+API = "/api/v1/dashboard"
+LARGE_TABLES = ("dashboard_analysis", "dashboard_article", "dashboard_judgedarticle")
+
+Json = dict[str, Any]
+
+
+class Generator:
+    """Writes a history run by run, all companies abreast, as the schedule does."""
+
+    def __init__(self) -> None:
+        from dashboard.models import Company
+
+        self.companies = list(Company.objects.order_by("pk").values_list("pk", flat=True))
+        self.template = _template()
+        self.start = datetime.now(UTC) - timedelta(days=400)
+        self.last_ids = {"dashboard_article": 0, "dashboard_judgedarticle": 0, "dashboard_analysis": 0}
+        self.shown: dict[int, list[str]] = {company: [] for company in self.companies}
+        self.made = dict.fromkeys(self.companies, 0)
+
+    def grow(self, runs: int) -> None:
+        """Give each company runs until it has so many, the first one DEEP times as many."""
+        from django.db import connection
+
+        turns = list(self._turns(runs))
+        for start in range(0, len(turns), 5_000):
+            portion = turns[start : start + 5_000]
+            new = [self._new_story(company) for company, number in portion for _ in range(self._wanted(number))]
+            _insert("dashboard_article", ARTICLE, [article for article, _ in new])
+            _insert("dashboard_judgedarticle", JUDGED, [judged for _, judged in new])
+            self._place(portion, [judged[0] for _, judged in new])
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":  # as autovacuum does in time
+                cursor.execute("VACUUM ANALYZE")
+
+    def _turns(self, runs: int) -> Iterator[tuple[int, int]]:
+        first = self.companies[0]
+        while self.made[self.companies[1]] < runs:
+            for company in (*[first] * DEEP, *self.companies[1:]):
+                yield company, self.made[company]
+                self.made[company] += 1
+
+    def _wanted(self, number: int) -> int:
+        return STORIES if number == 0 else int(number % RUNS_A_STORY == 0)
+
+    def _next_id(self, table: str) -> int:
+        self.last_ids[table] += 1
+        return self.last_ids[table]
+
+    def _new_story(self, company: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        pk, judged = self._next_id("dashboard_article"), self._next_id("dashboard_judgedarticle")
+        title, summary, category, sentiment, detail = self.template["stories"][pk % len(self.template["stories"])]
+        url = f"https://press{pk % 60}.example/news/view/2026/{pk:012d}"
+        at = str(self.start + timedelta(seconds=pk))
+        article = (pk, _spread(pk), url, url, title, summary, f"신문{pk % 60}", at, at)
+        return article, (judged, pk, self.template["revision"], _spread(judged), category, sentiment, detail)
+
+    def _place(self, portion: list[tuple[int, int]], new: list[int]) -> None:
+        """Write the runs; each shows the newest stories of its company."""
+        fresh, rows = iter(new), []
+        for company, number in portion:
+            stories = self.shown[company]
+            stories += [f"[{pk},{1 + pk % 3}]" for pk in islice(fresh, self._wanted(number))]
+            del stories[:-STORIES]
+            rows.append(self._run(company, number, stories))
+        _insert("dashboard_analysis", ANALYSIS, rows)
+
+    def _run(self, company: int, number: int, stories: list[str]) -> tuple[Any, ...]:
+        pk = self._next_id("dashboard_analysis")
+        every = EVERY / DEEP if company == self.companies[0] else EVERY
+        at = str(self.start + number * every + timedelta(seconds=company % 1800))
+        is_ok = (number + company) % 50 != 49
+        found, summary = (self.template["found"], self.template["summary"]) if is_ok else ("{}", "{}")
+        outcome = ("success", "", self.template["revision"], f"[{','.join(stories)}]") if is_ok else FAILED
+        status, code, revision, shown = outcome
+        trigger = "admin" if number % 500 == 7 else "schedule"
+        asked = (pk, _spread(pk), company, trigger, status, "{}", at, at, at, at)
+        return (*asked, "host:1", 1, STORIES, STORIES, code, code, "naver", revision, found, summary, shown)
+
+
+def _spread(pk: int) -> str:
+    """Return an identity as digests are: all over the index."""
+    return UUID(int=pk * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128).hex
+
+
+FAILED = ("error", "PROVIDER_ERROR", None, "[]")
+ARTICLE = "id identity url link title summary publisher published_at last_seen_at"
+JUDGED = "id article_id revision_id content category sentiment detail"
+ANALYSIS = (
+    "id task_id company_id trigger status options queued_at run_after started_at finished_at worker attempts done "
+    "total error_code error_message provider revision_id found summary stories"
+)
+
+
+def _template() -> Json:
+    """Keep one real analysis; what its rows hold is what the generated ones hold."""
+    from dashboard import services
+    from dashboard.models import Analysis, Article, JudgedArticle
+
+    run = Analysis.objects.get(pk=services.record_analysis(_analysis(), trigger="command"))
+    stories = [
+        (row.article.title, row.article.summary, row.category, row.sentiment, _dump(row.detail))
+        for row in JudgedArticle.objects.select_related("article")
+    ]
+    made = {"stories": stories, "revision": run.revision_id, "found": _dump(run.found), "summary": _dump(run.summary)}
+    run.company.delete()
+    JudgedArticle.objects.all().delete()
+    Article.objects.all().delete()
+    return made
+
+
+def _dump(value: object) -> str:
+    from dashboard.models import CompactEncoder
+
+    return json.dumps(value, cls=CompactEncoder)
+
+
+def _insert(table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
+    from django.db import connection, transaction
+
+    names = columns.replace(" ", ", ")
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            marks = ", ".join(["%s"] * len(columns.split()))
+            cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
+
+
+def _analysis() -> Any:
+    """An analysis of invented news as search would make it, with the lexicons' judgements."""
+    from benchmarks.dedup import COMPANIES as INVENTED
+    from benchmarks.dedup import write_articles
+    from mlcore.engine import engine_revisions, get_engine
+    from search import pipeline, types
+
+    query = types.SearchQuery(text=INVENTED[0], is_company=True)
+    articles = write_articles(2 * STORIES)
+    judgements = get_engine().classify([article.text for article in articles])
+    relevance = types.Relevance(score=0.85, verdict="subject", evidence=INVENTED[0])
+    judged = tuple(
+        types.JudgedStory(
+            story=types.Story(article=article, mention_count=1, relevance=relevance),
+            judgement=judgement,
+            keywords=tuple(article.title.split()[:8]),
+        )
+        for article, judgement in zip(articles, judgements, strict=True)
+    )
+    found = types.SearchResult(
+        query=query,
+        provider="naver",
+        searched_at=datetime.now(UTC),
+        total_found=12_345,
+        original_count=2 * STORIES,
+        duplicates_removed=STORIES,
+        stories=(),
+        is_exhausted=False,
+    )
+    return types.Analysis(
+        company=query.text,
+        analysis_id=None,
+        analyzed_at=datetime.now(UTC),
+        models=engine_revisions(),
+        found=found,
+        judged=judged,
+        summary=pipeline.summarize(judged[:STORIES]),
+    )
+
+
+def weigh() -> Json:
+    """Return rows of each large table, and the bytes of one, its indexes included."""
+    weights = {}
+    for table in LARGE_TABLES:
+        [(rows,)] = _query(f"SELECT count(*) FROM {table}")
+        total, indexes = _bytes(table)
+        weights[table] = {"rows": rows, "bytes_a_row": total / rows, "of_it_indexes": indexes / rows}
+    return weights
+
+
+def _bytes(table: str) -> tuple[int, int]:
+    """Return the bytes of a table with its indexes, and of these alone."""
+    from django.db import connection
+
+    if connection.vendor == "postgresql":
+        return _query(f"SELECT pg_total_relation_size('{table}'), pg_indexes_size('{table}')")[0]
+    names = dict(_query(f"SELECT name, type FROM sqlite_schema WHERE tbl_name = '{table}'"))
+    sizes = [
+        (names[name], size)
+        for name, size in _query("SELECT name, sum(pgsize) FROM dbstat GROUP BY 1")
+        if name in names
+    ]
+    return sum(size for _, size in sizes), sum(size for kind, size in sizes if kind == "index")
+
+
+def _query(sql: str) -> list[tuple[Any, ...]]:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+def calls() -> dict[str, Callable[[], str]]:
+    """Return what is asked, and for each how the next path is made; companies are drawn by chance."""
+    from django.urls import reverse
+
+    from dashboard.models import Analysis, Company
+
+    draw = random.Random(7)  # the same companies every time
+    names = list(Company.objects.order_by("pk").values_list("name", flat=True))
+    tasks = list(Analysis.objects.order_by("-pk").values_list("task_id", flat=True)[:200])
+    [middle] = Analysis.objects.filter(company__name=names[0], status="success").order_by("pk")[_deepest() // 2 :][:1]
+    day = urlencode({"from": middle.queued_at, "to": middle.queued_at + timedelta(days=1)})
+
+    def of_one(rest: str) -> Callable[[], str]:
+        return lambda: f"{API}/companies/{quote(draw.choice(names))}/{rest}"
+
+    def always(path: str) -> Callable[[], str]:
+        return lambda: path
+
+    deepest = f"{API}/companies/{quote(names[0])}/history"
+    return {
+        "latest": of_one("latest"),
+        "history?limit=20": of_one("history?limit=20"),
+        "history?limit=20&detail=full": of_one("history?limit=20&detail=full"),
+        "history, the deepest, last page": always(f"{deepest}?offset={_deepest() - 20}"),
+        "history, the deepest, one day": always(f"{deepest}?{day}"),
+        "tasks/{id}": lambda: f"{API}/tasks/{draw.choice(tasks)}",
+        "status": always(f"{API}/status"),
+        "companies": always(f"{API}/companies"),
+        "latest of all": always(f"{API}/latest"),
+        "admin: analyses": always(reverse("admin:dashboard_analysis_changelist")),
+        "admin: analyses of a company": always(f"{reverse('admin:dashboard_analysis_changelist')}?company=2"),
+        "admin: analyses that failed": always(f"{reverse('admin:dashboard_analysis_changelist')}?status=error"),
+        "admin: an analysis": always(reverse("admin:dashboard_analysis_change", args=[middle.pk])),
+        "admin: articles": always(reverse("admin:dashboard_article_changelist")),
+        "admin: companies": always(reverse("admin:dashboard_company_changelist")),
+    }
+
+
+def _deepest() -> int:
+    from dashboard.models import Analysis, Company
+
+    return Analysis.objects.filter(company=Company.objects.order_by("pk")[0], status="success").count()
+
+
+def measure() -> dict[str, Json]:
+    """Return milliseconds, queries and plans of each call."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.get_or_create(username="bench", is_staff=True, is_superuser=True)[0])
+    gc.collect()
+    gc.freeze()
+    measured = {}
+    for name, next_path in calls().items():
+        size, queries = _look(client, next_path())
+        times, cpu = zip(*(_time(client, next_path()) for _ in range(REQUESTS)), strict=True)
+        measured[name] = {
+            "p50_ms": round(statistics.median(times), 1),
+            "p95_ms": round(sorted(times)[round(0.95 * (REQUESTS - 1))], 1),
+            "cpu_ms": round(statistics.median(cpu), 1),
+            "kilobytes": round(size / 1000),
+            "queries": len(queries),
+            **_plans(queries),
+        }
+    return measured
+
+
+def _time(client: Any, path: str) -> tuple[float, float]:
+    """Return milliseconds of the clock and of this process's CPU."""
+    started, cpu = time.perf_counter(), time.process_time()
+    response = client.get(path)
+    took = 1000 * (time.perf_counter() - started), 1000 * (time.process_time() - cpu)
+    if response.status_code != 200:
+        raise RuntimeError(f"{path}: {response.status_code} {response.content[:200]!r}")
+    return took
+
+
+def _look(client: Any, path: str) -> tuple[int, list[str]]:
+    """Return an answer's bytes, and the queries it took."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(path)
+    return len(response.content), [query["sql"] for query in captured.captured_queries]
+
+
+def _plans(queries: Iterable[str]) -> Json:
+    """Return which indexes the planner uses for the large tables, and which of these it reads whole."""
+    from django.db import connection
+
+    tables = "|".join(LARGE_TABLES)
+    if connection.vendor == "postgresql":
+        explain, index, whole = "EXPLAIN", r"(?:using|Bitmap Index Scan on) (\w+)", rf"Seq Scan on ({tables})"
+    else:
+        explain, index, whole = "EXPLAIN QUERY PLAN", r"INDEX (\w+)", rf"SCAN ({tables})$"
+    used, read_whole = set(), set()
+    for sql in queries:
+        if sql.startswith("SELECT") and re.search(tables, sql):
+            plan = "\n".join(str(row[-1]) for row in _query(f"{explain} {sql}"))
+            used |= set(re.findall(index, plan))
+            read_whole |= set(re.findall(whole, plan, re.MULTILINE))
+    return {"indexes": sorted(used), "read_whole": sorted(read_whole)}
+
+
+def measure_pruning(runs: int) -> Json:
+    """Time deleting the oldest tenth of the runs by count, and then having nothing to delete."""
+    from django.conf import settings
+
+    from dashboard.history import prune
+
+    settings.HISTORY_EXPIRE_DAYS, settings.HISTORY_MAX_COUNT = 10_000, round(0.9 * runs)
+    started = time.perf_counter()
+    pruned = prune()
+    seconds = time.perf_counter() - started
+    started = time.perf_counter()
+    prune()
+    return {"runs": pruned.analyses, "seconds": seconds, "idle_seconds": time.perf_counter() - started}
+
+
+def measure_database(runs: int) -> Json:
+    """Generate and measure both sizes in the database of the environment."""
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    from dashboard.models import Analysis, Company
+
+    call_command("migrate", verbosity=0)
+    Company.objects.bulk_create(Company(name=f"회사{number:03d}", is_watched=True) for number in range(COMPANIES))
+    generator, sizes = Generator(), []
+    for a_company in (runs // 10, runs):
+        started = time.perf_counter()
+        generator.grow(a_company)
+        seconds = time.perf_counter() - started
+        sizes.append({"runs": Analysis.objects.count(), "generated_in_s": seconds, "calls": measure()})
+    return {
+        "database": connection.vendor,
+        "deepest": _deepest(),
+        "sizes": sizes,
+        "weights": weigh(),
+        "pruning": measure_pruning(runs),
+    }
+
+
+@contextmanager
+def database(kind: str, directory: str) -> Iterator[str]:
+    from tests.servers import postgres
+
+    file = nullcontext(f"sqlite:///{directory}/news.sqlite3")
+    with file if kind == "sqlite" else postgres() as url:
+        yield url
+
+
+def measure_in_a_process(kind: str, *, runs: int) -> Json:
+    """Measure a database in a process of its own, since settings are read once."""
+    with tempfile.TemporaryDirectory(prefix="news-service-bench-") as directory, database(kind, directory) as url:
+        environment = os.environ | {"DJANGO_SETTINGS_MODULE": "newsservice.settings", "DATABASE_URL": url}
+        environment |= {"DATA_DIR": directory, "REDIS_URL": "", "LOG_LEVEL": "CRITICAL", "NEWS_PROVIDER": "archive"}
+        command = [sys.executable, "-m", "benchmarks.history", "--runs", str(runs)]
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+COLUMNS = f" {'cpu':>6} {'p50':>6} {'p95 ms':>7}"
+
+
+def render(report: Json) -> str:
+    small, large = report["sizes"]
+    a_year = COMPANIES * A_YEAR
+    weights = report["weights"]
+    lines = [
+        f"== {report['database']}: {small['runs']:,}, then {large['runs']:,} runs of {COMPANIES} companies, "
+        f"{report['deepest']:,} successes of the deepest. A year would be {a_year:,}, {A_YEAR:,} of a company.",
+        f"{'':<32} {'':>5} {'':>7} {'fewer runs':>21} {'ten times as many':>21}",
+        f"{'call':<32} {'kB':>5} {'queries':>7}{2 * COLUMNS} {'cpu, times':>10}",
+    ]
+    lines += [_line(name, small["calls"][name], call) for name, call in large["calls"].items()]
+    lines.append("\nindexes of the large tables that the planner uses:")
+    lines += [f"  {name}: {', '.join(call['indexes'])}" for name, call in large["calls"].items()]
+    lines.append("")
+    lines += [
+        f"{table}: {weight['rows']:,} rows of {weight['bytes_a_row']:,.0f} bytes, {weight['of_it_indexes']:,.0f} of "
+        f"them indexes"
+        for table, weight in weights.items()
+    ]
+    gigabytes = a_year * weights["dashboard_analysis"]["bytes_a_row"] / 1e9
+    pruning = report["pruning"]
+    return "\n".join(
+        [
+            *lines,
+            f"the runs of a year, at this weight: {gigabytes:.1f} GB; articles and what is said of them come on top",
+            f"pruning {pruning['runs']:,} runs: {pruning['seconds']:.1f} s; nothing: {pruning['idle_seconds']:.2f} s",
+        ]
+    )
+
+
+def _line(name: str, before: Json, call: Json) -> str:
+    faults = [f"reads {table} whole" for table in call["read_whole"]] + ["over 50 ms"] * (call["p95_ms"] > 50)
+    times = f"{before['cpu_ms']:>6} {before['p50_ms']:>6} {before['p95_ms']:>7}"
+    times += f" {call['cpu_ms']:>6} {call['p50_ms']:>6} {call['p95_ms']:>7} {call['cpu_ms'] / before['cpu_ms']:>10.2f}"
+    return f"{name:<32} {call['kilobytes']:>5} {call['queries']:>7} {times}  {', '.join(faults)}".rstrip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth as many runs, in all about two minutes")
+    parser.add_argument("--json", action="store_true", help="one object on stdout")
+    parser.add_argument("--database", choices=["sqlite", "postgres"], help="this one alone")
+    parser.add_argument("--runs", type=int, help=argparse.SUPPRESS)  # measure here: the environment names the database
+    options = parser.parse_args()
+    if options.runs:
+        print(json.dumps(measure_database(options.runs)))
+        return
+    kinds = [options.database] if options.database else ["sqlite", "postgres"]
+    reports = [measure_in_a_process(kind, runs=RUNS[options.quick]) for kind in kinds]
+    print(json.dumps(reports) if options.json else "\n\n".join(map(render, reports)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""How many queries each call of the dashboard costs: as many for 30 companies as for 3."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from django.utils import timezone
+
+from dashboard import services, workers
+from dashboard.models import Analysis, Company
+from tests.histories import analysis, judged
+
+pytestmark = pytest.mark.django_db
+
+BASE = "/api/v1/dashboard"
+OURS = f"{BASE}/companies/{quote('회사0')}"
+
+
+@pytest.fixture(params=[3, 30])
+def companies(request: pytest.FixtureRequest) -> list[Company]:
+    """Watched companies with a history of 3 successes, a failure, and a run that waits."""
+    later = timezone.now() + timedelta(minutes=9)
+    watched = [Company(name=f"회사{number}", is_watched=True, next_run_at=later) for number in range(request.param)]
+    for company in Company.objects.bulk_create(watched):
+        for number in range(3):
+            found = analysis([judged(number), judged(number + 1)], company=company.name)
+            services.record_analysis(found, trigger="schedule")
+        failed = services.request_analysis(company.name, trigger="schedule")
+        Analysis.objects.filter(pk=failed.pk).update(status="error", finished_at=timezone.now(), error_code="X")
+        services.request_analysis(company.name, trigger="schedule")
+    workers.say_alive(workers.own_name())
+    return watched
+
+
+@pytest.mark.parametrize(
+    ("path", "queries"),
+    [
+        (f"{BASE}/status", 4),  # workers; companies with their newest ids; runs; revisions
+        (f"{BASE}/companies", 3),
+        (f"{BASE}/latest", 3),
+        (f"{OURS}/latest", 3),  # the company, the run, its articles
+        (f"{OURS}/history", 4),  # the company, the page's ids, how many, the page
+        (f"{OURS}/history?limit=1&detail=full", 5),
+        (f"{OURS}/history?from=2020-01-01&to=2050-01-01", 4),
+        (f"{BASE}/cache/info", 0),
+    ],
+)
+def test_reading_costs_as_many_queries_for_30_companies_as_for_3(
+    client, companies, django_assert_num_queries, path, queries
+):
+    with django_assert_num_queries(queries):
+        response = client.get(path)
+
+    assert response.status_code == 200
+
+
+def test_a_task_costs_one_query(client, companies, django_assert_num_queries):
+    run = Analysis.objects.filter(status="queued").last()
+
+    with django_assert_num_queries(1):
+        assert client.get(f"{BASE}/tasks/{run.task_id}").status_code == 200
+
+
+def test_an_unknown_company_costs_two_queries(client, companies, django_assert_num_queries):
+    with django_assert_num_queries(2):  # the company; the names of those that are watched
+        assert client.get(f"{BASE}/companies/{quote('없는회사')}/latest").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "queries"),
+    [
+        ("post", f"{OURS}/trigger", None, 10),
+        ("post", f"{BASE}/companies", {"name": "새벽소프트", "interval_minutes": 60}, 7),
+        ("patch", OURS, {"interval_minutes": 60}, 4),
+        ("delete", OURS, None, 3),
+        ("delete", f"{BASE}/cache/{quote('회사0')}", None, 0),
+        ("delete", f"{BASE}/cache/all", None, 0),
+    ],
+)
+def test_writing_costs_as_many_queries_for_30_companies_as_for_3(
+    client, companies, django_assert_num_queries, method, path, body, queries
+):
+    with django_assert_num_queries(queries):
+        response = getattr(client, method)(path, body, format="json")
+
+    assert response.status_code < 300, response.content
