@@ -1,5 +1,6 @@
 """How gunicorn serves News Service; what an operator may change is in newsservice/settings.py."""
 
+import gc
 import logging
 
 from gunicorn.arbiter import Arbiter
@@ -21,7 +22,12 @@ logconfig_dict = settings.LOGGING
 
 
 def post_worker_init(worker: object) -> None:
-    """In the embedded mode analyses run, and are scheduled, in threads of the web process."""
+    """In the embedded mode analyses run, and are scheduled, in threads of the web process.
+
+    What the start left on the heap stays: no full collection walks it again (80 to 120 ms each).
+    """
+    gc.collect()
+    gc.freeze()
     if settings.BACKGROUND == "embedded":
         from dashboard import embedded
 

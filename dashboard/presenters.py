@@ -21,7 +21,7 @@ from newsservice.version import VERSION
 from search import store
 from search.cache import Answer
 from search.inventory import COMPANY_KINDS, Entry
-from search.presenters import present_analysis, present_summary
+from search.presenters import present_analysis, present_stories, present_summary
 from search.types import Summary
 from search.usage import Usage
 
@@ -34,13 +34,8 @@ def present_latest(company: Company, run: Analysis | None) -> Json:
     """Present a company's newest success with its articles."""
     if run is None:
         return {"company": company.name, "status": "no_data", "analyzed_at": None}
-    analysis = Answer(value=records.analysis_of(run), is_hit=True)
-    return {
-        "company": company.name,
-        "status": "success",
-        "analyzed_at": run.finished_at,
-        **present_analysis(analysis, elapsed_ms=_milliseconds(run)),
-    }
+    [presented] = _present_full([run])
+    return presented
 
 
 def present_brief(company: Company, run: Analysis | None) -> Json:
@@ -71,12 +66,11 @@ def present_brief(company: Company, run: Analysis | None) -> Json:
 
 
 def present_history(company: Company, *, total: int, runs: Sequence[Analysis], is_full: bool) -> Json:
-    present = present_latest if is_full else present_brief
     return {
         "company": company.name,
         "total_count": total,
         "returned_count": len(runs),
-        "history": [present(company, run) for run in runs],
+        "history": _present_full(runs) if is_full else [present_brief(company, run) for run in runs],
     }
 
 
@@ -194,6 +188,21 @@ def present_cleared(deleted: int, message: str) -> Json:
 
 def status_url(run: Analysis) -> str:
     return reverse("dashboard-task", args=[run.task_id])
+
+
+def _present_full(runs: Sequence[Analysis]) -> list[Json]:
+    """Present successes with their articles. One query for them all; what several runs show is presented once."""
+    analyses = records.analyses_of(runs)
+    stories = present_stories(analyses)
+    return [
+        {
+            "company": analysis.company,
+            "status": "success",
+            "analyzed_at": run.finished_at,
+            **present_analysis(Answer(value=analysis, is_hit=True), elapsed_ms=_milliseconds(run), stories=stories),
+        }
+        for run, analysis in zip(runs, analyses, strict=True)
+    ]
 
 
 def _outcome(status: CompanyStatus) -> Json:

@@ -30,7 +30,7 @@ class CompanyViewSet(ViewSet):
     @extend_schema(responses=shapes.CompaniesResponse)
     def list(self, request: Request) -> Response:
         """List the watched companies, their schedule and how their newest analysis went."""
-        return Response(presenters.present_companies(selectors.statuses()))
+        return Response(presenters.present_companies(selectors.statuses(with_summaries=False)))
 
     @extend_schema(request=shapes.CompanyRequest, responses={201: shapes.Company})
     def create(self, request: Request) -> Response:
@@ -97,8 +97,9 @@ class DashboardViewSet(ViewSet):
     @extend_schema(responses=shapes.StatusResponse)
     def status(self, request: Request) -> Response:
         """Say how the service does."""
+        statuses = selectors.statuses(with_summaries=False)
         workers = selectors.worker_count()
-        return Response(presenters.present_status(selectors.statuses(), usage=usage.last_day(), workers=workers))
+        return Response(presenters.present_status(statuses, usage=usage.last_day(), workers=workers))
 
     @extend_schema(responses=shapes.AllLatestResponse)
     def latest(self, request: Request) -> Response:

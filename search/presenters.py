@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -29,8 +29,12 @@ def present_search(answer: Answer[SearchResult], *, options: Options, elapsed_ms
     }
 
 
-def present_analysis(answer: Answer[Analysis], *, elapsed_ms: float) -> Json:
+def present_analysis(
+    answer: Answer[Analysis], *, elapsed_ms: float, stories: Mapping[int, Json] | None = None
+) -> Json:
+    """`stories`: its judged stories, presented already, by the identity of the object."""
     analysis = answer.value
+    stories = present_stories([analysis]) if stories is None else stories
     found = Answer(value=analysis.found, is_hit=answer.is_hit, is_stale=answer.is_stale)
     return {
         "analysis_metadata": {
@@ -44,11 +48,17 @@ def present_analysis(answer: Answer[Analysis], *, elapsed_ms: float) -> Json:
             "processing_time_ms": elapsed_ms,
             "models": analysis.models,
         },
-        "analyzed_news": [_judged_story(judged) for judged in analysis.judged],
+        "analyzed_news": [stories[id(judged)] for judged in analysis.judged],
         "summary": present_summary(analysis.summary),
         "search_metadata": _search_metadata(found, returned=len(analysis.judged), elapsed_ms=elapsed_ms),
         "deduplication": _deduplication(analysis.found),
     }
+
+
+def present_stories(analyses: Iterable[Analysis]) -> dict[int, Json]:
+    """Present every judged story once, however many of the analyses share it; by the identity of the object."""
+    shown = {id(judged): judged for analysis in analyses for judged in analysis.judged}
+    return {key: _judged_story(judged) for key, judged in shown.items()}
 
 
 def present_summary(summary: Summary) -> Json:

@@ -89,7 +89,7 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     sortable_by = ("name", "is_watched", "next_run_at")
     fields = ("name", "is_watched", "interval_minutes", "stock_code", "aliases", "next_run_at", "created_at")
     readonly_fields = ("next_run_at", "created_at")
-    list_per_page = 25  # two inputs a row: forms cost more to draw than rows
+    list_per_page = 20  # two inputs a row: forms cost more to draw than rows
     actions = ("analyze_now",)
 
     class Media:
