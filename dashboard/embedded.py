@@ -62,6 +62,6 @@ def _forever(work: Callable[[], None]) -> None:
             logger.exception("%s: the database failed", work.__name__)
             connection.close()
             time.sleep(FAULT_SECONDS)
-        except Exception:
+        except Exception:  # one bad run or entry must not end the thread; it is on its row, and in the log
             logger.exception("%s failed", work.__name__)
             time.sleep(TICK_SECONDS)
