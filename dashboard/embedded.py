@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from celery import current_app
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import close_old_connections, connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
@@ -58,8 +58,8 @@ def _forever(work: Callable[[], None]) -> None:
     while True:
         try:
             work()
-        except DatabaseError:
-            logger.exception("%s: the database failed", work.__name__)
+        except services.DATABASE_AWAY:
+            logger.exception("%s: the database is away", work.__name__)
             connection.close()
             time.sleep(FAULT_SECONDS)
         except Exception:  # one bad run or entry must not end the thread; it is on its row, and in the log

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 Status, Trigger = Analysis.Status, Analysis.Trigger
 BY_A_PERSON = {Trigger.API, Trigger.MANUAL, Trigger.ADMIN, Trigger.COMMAND}
 PROGRESS_EVERY_SECONDS = 1.0
+DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 def request_analysis(name: str, *, trigger: str, options: dict[str, object] | None = None) -> Analysis:
@@ -53,7 +54,8 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
     """Run a queued analysis and keep what it finds, or why it failed.
 
     Safe to call twice: only the caller who moves it out of the queue runs it. A provider's fault puts it back,
-    RUN_RETRIES times; whatever else goes wrong is recorded on the row before it is raised again.
+    RUN_RETRIES times; whatever else goes wrong is recorded on the row before it is raised again. Only where the
+    database is away (DATABASE_AWAY) the row stays running: release it and run it again.
     """
     if not _claim(analysis_id, worker=worker):
         return
@@ -69,6 +71,8 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
         _postpone_or_fail(run, exc)
     except DomainError as exc:
         _fail(run, code=exc.code, message=exc.message)
+    except DATABASE_AWAY:
+        raise  # no word on the run, and nowhere to write one: whoever runs it takes it up again
     except Exception:
         _fail(run, code="INTERNAL_ERROR", message="")
         raise

@@ -14,7 +14,7 @@ from celery import Task, shared_task
 from celery.exceptions import OperationalError
 from celery.signals import worker_init, worker_ready, worker_shutdown
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from dashboard import history, selectors, services, workers
 from dashboard.errors import WorkerUnavailable
@@ -67,7 +67,7 @@ def announce(run_id: int) -> None:
         logger.warning("the broker is down: analysis %d waits for the next sweep: %s", run_id, type(exc).__name__)
 
 
-@shared_task(bind=True, autoretry_for=(DatabaseError,), retry_backoff=2, retry_backoff_max=60, max_retries=20)
+@shared_task(bind=True, autoretry_for=services.DATABASE_AWAY, retry_backoff=2, retry_backoff_max=60, max_retries=20)
 def run_analysis(self: Task[..., Any], run_id: int) -> None:
     """Run it. Delivered again, or tried again after the database was away, it is first taken from who had it."""
     if self.request.retries or (self.request.delivery_info or {}).get("redelivered"):

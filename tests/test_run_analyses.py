@@ -136,6 +136,22 @@ def test_what_nobody_foresaw_is_on_the_row_and_raised(run, monkeypatch):
     assert (run.status, run.error_code, run.error_message) == (Status.ERROR, "INTERNAL_ERROR", "")
 
 
+@pytest.mark.parametrize("fault", services.DATABASE_AWAY)
+def test_a_database_that_was_away_costs_no_run(run, monkeypatch, fault):
+    def fail(*args, **kwargs):
+        raise fault("the connection is closed")
+
+    with monkeypatch.context() as away:
+        away.setattr("search.services.analyze_company", fail)
+        with pytest.raises(fault):
+            do(run)
+    run.refresh_from_db()
+    assert (run.status, run.error_code) == (Status.RUNNING, "")
+    services.release_run(run.pk)
+
+    assert do(run).status == Status.SUCCESS
+
+
 def test_a_dead_workers_run_is_queued_again(run):
     Analysis.objects.update(status=Status.RUNNING, worker="gone:1", started_at=timezone.now(), attempts=1)
     Company.objects.create(name="가람은행")
