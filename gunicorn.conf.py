@@ -21,6 +21,12 @@ control_socket_disable = True
 logconfig_dict = settings.LOGGING
 
 
+def on_starting(server: Arbiter) -> None:
+    from newsservice import metrics  # after settings, which say where
+
+    metrics.forget_dead(settings.METRICS_DIR)
+
+
 def post_worker_init(worker: object) -> None:
     """In the embedded mode analyses run, and are scheduled, in threads of the web process.
 
