@@ -12,7 +12,7 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from dashboard import selectors, services, tasks, workers
+from dashboard import selectors, selftest, services, tasks, workers
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ def run_queued() -> None:
     """Run everything that waits, oldest first; then wait for the bell, or a while."""
     tasks.bell.clear()
     services.release_runs_of(workers.own_name())  # of this thread, before the database failed it
+    selftest.run_waiting()
     for run_id in selectors.due_runs():
         services.run_analysis(run_id, worker=workers.own_name())
     close_old_connections()

@@ -16,7 +16,7 @@ from celery.signals import worker_init, worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import transaction
 
-from dashboard import history, selectors, services, workers
+from dashboard import history, selectors, selftest, services, workers
 from dashboard.errors import WorkerUnavailable
 from dashboard.models import Analysis
 
@@ -65,6 +65,25 @@ def announce(run_id: int) -> None:
         run_analysis.delay(run_id)
     except OperationalError as exc:
         logger.warning("the broker is down: analysis %d waits for the next sweep: %s", run_id, type(exc).__name__)
+
+
+def start_self_test() -> selftest.SelfTest:
+    """Send a sentence the way of every task. Raises WorkerUnavailable where the broker is down."""
+    test = selftest.open_test()
+    if settings.BACKGROUND == "embedded":
+        selftest.waiting.put((test.task_id, test.queued_at))
+        bell.set()
+    else:
+        try:
+            run_self_test.delay(test.task_id, test.queued_at)
+        except OperationalError as exc:
+            raise WorkerUnavailable from exc
+    return test
+
+
+@shared_task(expires=selftest.KEPT_SECONDS)
+def run_self_test(task_id: str, queued_at: float) -> None:
+    selftest.run(task_id, queued_at=queued_at)
 
 
 @shared_task(bind=True, autoretry_for=services.DATABASE_AWAY, retry_backoff=2, retry_backoff_max=60, max_retries=20)

@@ -5,13 +5,25 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, 
 
 from dashboard.views import AnalyzeViewSet
 from search.urls import COMPANY
-from system.views import HealthView, UnknownRouteView, home
+from system.views import (
+    HealthView,
+    IntegrationView,
+    ReadyView,
+    SelfTestResultView,
+    SelfTestView,
+    UnknownRouteView,
+    home,
+)
 
 urlpatterns = [
     path("", home, name="home"),
     path("health", HealthView.as_view(schema=None)),
     path("api/v1/health", HealthView.as_view(schema=None)),
     path("api/v1/system/health", HealthView.as_view(), name="health"),
+    path("api/v1/system/ready", ReadyView.as_view(), name="ready"),
+    path("api/v1/system/test/integration", IntegrationView.as_view(), name="integration-test"),
+    path("api/v1/system/test/celery", SelfTestView.as_view(), name="self-test"),
+    path("api/v1/system/test/result", SelfTestResultView.as_view(), name="self-test-result"),
     re_path(
         rf"^api/v1/search/companies/{COMPANY}/analyze$",
         AnalyzeViewSet.as_view({"post": "analyze"}),

@@ -7,35 +7,65 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from dashboard import selftest, tasks
 from newsservice.version import VERSION
+from system import probes
+from system import serializers as shapes
+from system.presenters import present_integration, present_ready, present_self_test
 from system.retired import successor
 from system.runtime import describe_runtime
-
-
-class HealthResponse(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(choices=["healthy"])
-    service = serializers.CharField()
-    version = serializers.CharField()
-    provider = serializers.CharField()
-    engine = serializers.DictField(child=serializers.CharField())
-    device = serializers.CharField()
-    cache = serializers.CharField()
-    redis_connected = serializers.BooleanField()
 
 
 class HealthView(APIView):
     """The process answers; and what it runs on."""
 
-    @extend_schema(responses=HealthResponse)
+    @extend_schema(responses=shapes.HealthResponse)
     def get(self, request: Request) -> Response:
         return Response({"status": "healthy", "service": "news-service", "version": VERSION, **describe_runtime()})
+
+
+class ReadyView(APIView):
+    """Whether to send requests here: 503 where something is missing that no answer can do without."""
+
+    @extend_schema(responses={200: shapes.ReadyResponse, 503: shapes.ReadyResponse})
+    def get(self, request: Request) -> Response:
+        reports = probes.run(probes.quick_probes())
+        return Response(present_ready(reports), status=200 if probes.is_ready(reports) else 503)
+
+
+class IntegrationView(APIView):
+    """Try every part once: a round trip through cache, broker and worker, a sentence judged, the provider's door."""
+
+    @extend_schema(responses=shapes.IntegrationResponse)
+    def get(self, request: Request) -> Response:
+        return Response(present_integration(probes.run(probes.thorough_probes())))
+
+
+class SelfTestView(APIView):
+    """Send a worker a sentence to judge, the way of every task."""
+
+    @extend_schema(request=None, responses={202: shapes.SelfTestResponse})
+    def post(self, request: Request) -> Response:
+        return Response(present_self_test(tasks.start_self_test()), status=202)
+
+
+class SelfTestResultView(APIView):
+    """What the worker said of it."""
+
+    @extend_schema(
+        parameters=[OpenApiParameter("task_id", OpenApiTypes.UUID, required=True)], responses=shapes.SelfTestResponse
+    )
+    def get(self, request: Request) -> Response:
+        asked = shapes.SelfTestQuery(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        return Response(present_self_test(selftest.known(str(asked.validated_data["task_id"]))))
 
 
 class UnknownRouteView(APIView):

@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 import shlex
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.core.management import call_command, get_commands, load_command_class
 from django.test import Client
 
-from dashboard import selectors, services, workers
+from dashboard import selectors, selftest, services, workers
 from dashboard.schedules import sync_schedule
 from newsservice import api
 from newsservice.env import SETTINGS
@@ -43,6 +44,7 @@ VOLATILE = {
     "cache_size_kb",
     "cache_size_mb",
     "deleted_keys",
+    "duration_ms",
     "estimated_completion",
     "finished_at",
     "hit_count",
@@ -68,6 +70,7 @@ VOLATILE = {
 JUDGED = {
     "confidence",
     "count",
+    "detail",
     "engine",
     "esg_distribution",
     "evidence",
@@ -80,6 +83,7 @@ JUDGED = {
     "scores",
     "sentiment_distribution",
     "top_keywords",
+    "worker",
 }
 
 
@@ -142,6 +146,15 @@ def work() -> None:
     """Run what is queued, as the worker of a living service would by now."""
     for run_id in selectors.due_runs():
         services.run_analysis(run_id, worker=workers.own_name())
+    judge_waiting()
+
+
+def judge_waiting() -> None:
+    with _testing:
+        selftest.run_waiting()
+
+
+_testing = threading.Lock()
 
 
 def tasks_named(answer: Any) -> list[str]:
@@ -177,13 +190,24 @@ def kind(value: object) -> str:
 
 
 @pytest.fixture
-def started_service(transactional_db) -> Client:
+def started_service(transactional_db) -> Iterator[Client]:
     """A client of a service as it is once `make run` has analysed what is watched."""
     sync_schedule()
     workers.say_alive(workers.own_name())
     services.schedule_due_companies()
     work()
-    return Client(SERVER_NAME="localhost")
+    ended = threading.Event()
+    worker = threading.Thread(target=_test_itself, args=(ended,))
+    worker.start()
+    yield Client(SERVER_NAME="localhost")
+    ended.set()
+    worker.join()
+
+
+def _test_itself(ended: threading.Event) -> None:
+    """Do what the embedded worker does between two analyses."""
+    while not ended.wait(0.02):
+        judge_waiting()
 
 
 @pytest.mark.parametrize("document", [*READMES, "docs/api.md"])

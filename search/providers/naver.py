@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 from django.conf import settings
+from requests.adapters import HTTPAdapter
 from requests_ratelimiter import LimiterAdapter
 
 from search import press
@@ -61,7 +63,7 @@ class NaverProvider:
 
     def __init__(self) -> None:
         dialect = DIALECTS[settings.NAVER_API]
-        self._url = settings.NAVER_SEARCH_URL or dialect.url
+        self._url = search_url()
         self._headers: dict[str, str | bytes] = {  # bytes: a key in any script is Naver's to refuse, not ours
             dialect.id_header: settings.NAVER_CLIENT_ID.encode(),
             dialect.secret_header: settings.NAVER_CLIENT_SECRET.encode(),
@@ -96,6 +98,20 @@ class NaverProvider:
         if reply.status != 200:
             raise _refusal(reply)
         return _payload(reply.body)
+
+
+def search_url() -> str:
+    return settings.NAVER_SEARCH_URL or DIALECTS[settings.NAVER_API].url
+
+
+def can_be_reached() -> bool:
+    """Whether its host answers at all. No key is sent and nothing searched: no call of the day is spent."""
+    try:
+        with http.session(HTTPAdapter()) as client:
+            client.head(urljoin(search_url(), "/"), timeout=settings.PROVIDER_CONNECT_SECONDS, stream=True).close()
+    except requests.RequestException:
+        return False
+    return True
 
 
 def _payload(body: bytes) -> dict[str, Any]:

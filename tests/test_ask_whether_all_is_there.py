@@ -1,0 +1,197 @@
+"""Readiness, the integration test, a worker's self test, the doctor; what they ask frozen, dead or missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from io import StringIO
+
+import pytest
+import requests
+from django.conf import settings as configured
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from dashboard import selftest, workers
+from system import probes
+from tests.servers import free_port
+from tests.test_run_on_workers import cluster  # noqa: F401 a fixture
+from tests.test_run_the_service import MANAGE, environment, migrate, running
+
+READY = "/api/v1/system/ready"
+INTEGRATION = "/api/v1/system/test/integration"
+
+
+def state(reports: list[probes.Report]) -> dict[str, str]:
+    return {report.name: report.state for report in reports}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_is_ready_where_a_worker_lives(client):
+    workers.say_alive(workers.own_name())
+    answer = client.get(READY)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["status"] == "ready"
+    assert {name: check["status"] for name, check in body["checks"].items()} == {
+        "database": "ok",
+        "cache": "ok",
+        "broker": "not_used",
+        "workers": "ok",
+        "models": "keyword_fallback",
+        "provider": "ok",
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_worker_it_is_degraded_and_still_serves(client):
+    answer = client.get(READY)
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["checks"]["workers"]["status"] == "failed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_that_is_missing_is_unavailable(client):
+    MigrationRecorder(connection).record_unapplied("dashboard", "0001_history")
+    try:
+        answer = client.get(READY, headers={"Accept-Language": "en"})
+    finally:
+        MigrationRecorder(connection).record_applied("dashboard", "0001_history")
+    assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
+    assert answer.json()["checks"]["database"]["detail"] == "1 migrations are missing: manage.py migrate"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_models_that_may_not_fall_back_are_needed(client, settings):
+    settings.MLCORE_FALLBACK = False
+    assert client.get(READY).status_code == 503
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_redis_that_hangs_or_is_gone_costs_the_cache_alone(client, redis):
+    assert client.get(READY).json()["checks"]["cache"]["status"] == "ok"
+    redis.freeze()
+    started = time.monotonic()
+    answer = client.get(READY)
+    took = time.monotonic() - started
+    redis.thaw()
+    assert (answer.status_code, answer.json()["checks"]["cache"]["status"]) == (200, "failed")
+    assert took < 3
+    redis.stop()
+    assert client.get(READY).json()["checks"]["cache"]["status"] == "failed"
+
+
+def test_a_probe_that_hangs_or_breaks_stops_no_other():
+    released = threading.Event()
+
+    def hang() -> probes.Finding:
+        released.wait(30)
+        return probes.Finding(state="ok", detail="")
+
+    def broken() -> probes.Finding:
+        raise KeyError("a-secret")
+
+    asked = [
+        probes.Probe(name="hangs", ask=hang, seconds=0.2, is_needed=True),
+        probes.Probe(name="breaks", ask=broken, seconds=1),
+        probes.Probe(name="fine", ask=lambda: probes.Finding(state="ok", detail=""), seconds=1),
+    ]
+    started = time.monotonic()
+    reports = probes.run(asked)
+    assert time.monotonic() - started < 1
+    released.set()
+    assert state(reports) == {"hangs": "failed", "breaks": "failed", "fine": "ok"}
+    assert reports[1].detail == "KeyError"
+    assert not probes.is_ready(reports)
+
+
+def test_the_provider_is_reached_without_a_search(naver):
+    assert probes.reach_provider().state == "ok"
+    assert naver.calls == []
+
+
+def test_a_provider_that_is_not_there_is_said(naver, settings):
+    settings.NAVER_SEARCH_URL = f"http://127.0.0.1:{free_port()}/search"
+    assert probes.reach_provider().state == "failed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_doctor_says_what_is_missing_by_its_exit_code():
+    said = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("doctor", "--json", stdout=said)
+    assert ended.value.code == 2  # no worker, which is not needed
+    assert json.loads(said.getvalue())["status"] == "degraded"
+    workers.say_alive(workers.own_name())
+    call_command("doctor", stdout=said)
+    assert "keyword_fallback" in said.getvalue()
+
+
+def test_the_doctor_of_an_empty_database_ends_with_1(tmp_path):
+    outcome = subprocess.run(
+        [*MANAGE, "doctor"], cwd=configured.BASE_DIR, env=environment(tmp_path), capture_output=True, timeout=60
+    )
+    assert outcome.returncode == 1
+    assert b"manage.py migrate" in outcome.stdout
+
+
+def test_an_unknown_self_test_is_404(client):
+    url = "/api/v1/system/test/result?task_id="
+    assert client.get(f"{url}7f4cb6ba-7bd2-4ef0-9c47-a2b5f2c48f2c").status_code == 404
+    assert client.get(f"{url}7").status_code == 400
+
+
+def test_a_self_test_that_cannot_judge_says_why(settings):
+    settings.MLCORE_FALLBACK = False
+    test = selftest.open_test()
+    selftest.run(test.task_id, queued_at=test.queued_at)
+    found = selftest.known(test.task_id)
+    assert found.status == "error"
+    assert "test123_category" in found.error
+
+
+def test_the_embedded_worker_takes_up_the_self_test(tmp_path):
+    migrate(tmp_path)
+    with running(tmp_path, [*MANAGE, "serve", "--no-analysis"]) as service:
+        asked = requests.post(f"{service.url}/api/v1/system/test/celery", timeout=10)
+        assert asked.status_code == 202
+        answer = requests.get(f"{service.url}{INTEGRATION}", timeout=60).json()
+        assert answer["status"] == "success", answer
+        assert answer["checks"]["worker"]["status"] == "keyword_fallback"
+        result = requests.get(service.url + asked.json()["result_url"], timeout=10).json()
+        assert result["status"] == "success"
+        assert result["labels"].keys() == {"category", "sentiment"}
+
+
+def test_a_task_goes_through_the_broker_and_frozen_servers_are_told_in_time(cluster, redis_server):  # noqa: F811
+    system = f"{cluster.url}/system"
+    ready = requests.get(f"{system}/ready", timeout=30).json()
+    assert ready["checks"]["workers"]["status"] == "failed"
+    worker = cluster.start_worker()
+    _wait(lambda: requests.get(f"{system}/ready", timeout=30).json()["status"] == "ready")
+
+    answer = requests.get(f"{system}/test/integration", timeout=70).json()
+    assert answer["status"] == "success", answer
+    assert str(worker.pid) in answer["checks"]["worker"]["detail"]
+
+    redis_server.freeze()
+    started = time.monotonic()
+    ready = requests.get(f"{system}/ready", timeout=30)
+    took = time.monotonic() - started
+    redis_server.thaw()
+    assert ready.status_code == 200
+    assert {name for name, check in ready.json()["checks"].items() if check["status"] == "failed"} >= {
+        "cache",
+        "broker",
+    }
+    assert took < 5
+
+
+def _wait(condition) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
