@@ -1,12 +1,14 @@
 """How history grows: what the API and the admin answer over a lot of it, ten times as much, and what it weighs.
 
-python -m benchmarks.history [--quick] [--json] [--database sqlite|postgres]
+python -m benchmarks.history [--quick | --year] [--json] [--database sqlite|postgres]
 
 500 watched companies, an analysis of 100 stories every 30 minutes, a new story every 90, one run in 50 failed; the
 first company's history is ten times as deep as the others'. The rows are written in bulk in SQLite (in a file, WAL)
 and in a private PostgreSQL, timed, then added to until there are ten times as many, and timed again. Times are
 server-side: Django's whole stack within this process, without a socket; `cpu` is this process's own, without
 PostgreSQL's. The page cache is warm, and what the start left on the heap is out of the garbage collector's sight.
+--year: a tenth of a year, then all of it, in one database after the other, each deleted before the next: some 28 GB
+in the temporary directory. It says on stderr how far it is.
 """
 
 from __future__ import annotations
@@ -29,7 +31,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
-from uuid import UUID
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -38,9 +39,10 @@ COMPANIES = 500
 STORIES = 100  # of a run
 RUNS_A_STORY = 3  # a story is new every so many runs
 DEEP = 10  # times as many runs of the first company, in the same time
-RUNS = {True: 200, False: 2_000}  # of a company, at the larger size; quick or not
 A_YEAR = 48 * 365
+RUNS = {"quick": 200, "": 2_000, "year": A_YEAR}  # of a company, at the larger size
 REQUESTS = 40
+PORTION = 5_000  # runs written at once
 EVERY = timedelta(minutes=30)
 API = "/api/v1/dashboard"
 LARGE_TABLES = ("dashboard_analysis", "dashboard_article", "dashboard_judgedarticle")
@@ -65,13 +67,14 @@ class Generator:
         """Give each company runs until it has so many, the first one DEEP times as many."""
         from django.db import connection
 
-        turns = list(self._turns(runs))
-        for start in range(0, len(turns), 5_000):
-            portion = turns[start : start + 5_000]
+        turns = self._turns(runs)
+        while portion := list(islice(turns, PORTION)):
             new = [self._new_story(company) for company, number in portion for _ in range(self._wanted(number))]
             _insert("dashboard_article", ARTICLE, [article for article, _ in new])
             _insert("dashboard_judgedarticle", JUDGED, [judged for _, judged in new])
             self._place(portion, [judged[0] for _, judged in new])
+            if self.last_ids["dashboard_analysis"] % 500_000 < PORTION:
+                print(f"{time.strftime('%H:%M:%S')} {self.last_ids['dashboard_analysis']:,} runs", file=sys.stderr)
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":  # as autovacuum does in time
                 cursor.execute("VACUUM ANALYZE")
@@ -123,7 +126,7 @@ class Generator:
 
 def _spread(pk: int) -> str:
     """Return an identity as digests are: all over the index."""
-    return UUID(int=pk * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128).hex
+    return f"{pk * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}"
 
 
 FAILED = ("error", "PROVIDER_ERROR", None, "[]")
@@ -168,8 +171,8 @@ def _insert(table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
                 for row in rows:
                     copy.write_row(row)
         else:
-            marks = ", ".join(["%s"] * len(columns.split()))
-            cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
+            marks = ", ".join(["?"] * len(columns.split()))  # past Django's cursor, which looks at every value
+            connection.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
 
 
 def _analysis() -> Any:
@@ -377,19 +380,24 @@ def measure_database(runs: int) -> Json:
     from dashboard.models import Analysis, Company
 
     call_command("migrate", verbosity=0)
+    if connection.vendor == "sqlite":  # until it is closed; the indexes of a year are larger than its usual cache
+        for pragma in ("cache_size = -1000000", "journal_mode = OFF", "synchronous = OFF"):
+            _query(f"PRAGMA {pragma}")
     Company.objects.bulk_create(Company(name=f"회사{number:03d}", is_watched=True) for number in range(COMPANIES))
     generator, sizes = Generator(), []
     for a_company in (runs // 10, runs):
         started = time.perf_counter()
         generator.grow(a_company)
         seconds = time.perf_counter() - started
+        print(f"{time.strftime('%H:%M:%S')} generated in {seconds:.0f} s, measuring", file=sys.stderr)
+        connection.close()  # and measured as the service would, with its own settings
         sizes.append({"runs": Analysis.objects.count(), "generated_in_s": seconds, "calls": measure()})
     return {
         "database": connection.vendor,
         "deepest": _deepest(),
         "sizes": sizes,
         "weights": weigh(),
-        "pruning": measure_pruning(runs),
+        "pruning": measure_pruning(runs) if runs < A_YEAR else None,  # a tenth of a year would be an hour's work
     }
 
 
@@ -435,14 +443,13 @@ def render(report: Json) -> str:
         for table, weight in weights.items()
     ]
     gigabytes = a_year * weights["dashboard_analysis"]["bytes_a_row"] / 1e9
-    pruning = report["pruning"]
-    return "\n".join(
-        [
-            *lines,
-            f"the runs of a year, at this weight: {gigabytes:.1f} GB; articles and what is said of them come on top",
-            f"pruning {pruning['runs']:,} runs: {pruning['seconds']:.1f} s; nothing: {pruning['idle_seconds']:.2f} s",
-        ]
+    lines.append(
+        f"the runs of a year, at this weight: {gigabytes:.1f} GB; articles and what is said of them come on top"
     )
+    if pruning := report["pruning"]:
+        idle = pruning["idle_seconds"]
+        lines.append(f"pruning {pruning['runs']:,} runs: {pruning['seconds']:.1f} s; nothing: {idle:.2f} s")
+    return "\n".join(lines)
 
 
 def _line(name: str, before: Json, call: Json) -> str:
@@ -454,7 +461,10 @@ def _line(name: str, before: Json, call: Json) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth as many runs, in all about two minutes")
+    size = parser.add_mutually_exclusive_group()
+    short = "a tenth as many runs, in all about two minutes"
+    size.add_argument("--quick", dest="size", action="store_const", const="quick", default="", help=short)
+    size.add_argument("--year", dest="size", action="store_const", const="year", help="8.8 million runs")
     parser.add_argument("--json", action="store_true", help="one object on stdout")
     parser.add_argument("--database", choices=["sqlite", "postgres"], help="this one alone")
     parser.add_argument("--runs", type=int, help=argparse.SUPPRESS)  # measure here: the environment names the database
@@ -463,7 +473,7 @@ def main() -> None:
         print(json.dumps(measure_database(options.runs)))
         return
     kinds = [options.database] if options.database else ["sqlite", "postgres"]
-    reports = [measure_in_a_process(kind, runs=RUNS[options.quick]) for kind in kinds]
+    reports = [measure_in_a_process(kind, runs=RUNS[options.size]) for kind in kinds]
     print(json.dumps(reports) if options.json else "\n\n".join(map(render, reports)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from dashboard import records
 from dashboard.models import Analysis, Company
-from dashboard.selectors import CompanyStatus
+from dashboard.selectors import CompanyStatus, Newest
 from mlcore.labels import korean
 from newsservice.version import VERSION
 from search import store
@@ -30,6 +30,18 @@ Json = dict[str, object]
 TYPICAL_RUN = timedelta(seconds=10)
 
 
+class Query(msgspec.Struct):
+    similarity_threshold: float
+
+
+class Found(msgspec.Struct):
+    """What lists tell of Analysis.found; the rest is not even read."""
+
+    original_count: int
+    duplicates_removed: int
+    query: Query
+
+
 def present_latest(company: Company, run: Analysis | None) -> Json:
     """Present a company's newest success with its articles."""
     if run is None:
@@ -38,31 +50,28 @@ def present_latest(company: Company, run: Analysis | None) -> Json:
     return presented
 
 
-def present_brief(company: Company, run: Analysis | None) -> Json:
-    """Present a run without its articles. No query."""
+def present_newest(company: Company, run: Newest | None) -> Json:
+    """Present a company's newest success without its articles."""
     if run is None:
         return {"company": company.name, "status": "no_data", "analyzed_at": None}
-    return {
-        "company": company.name,
-        "status": "success",
-        "analyzed_at": run.finished_at,
-        "trigger": run.trigger,
-        "analysis_metadata": {
-            "company": company.name,
-            "analysis_id": run.pk,
-            "analyzed_count": run.total,
-            "analysis_time": run.finished_at,
-            "processing_time_ms": _milliseconds(run),
-            "models": {"category": run.revision.category, "sentiment": run.revision.sentiment} if run.revision else {},
-            "provider": run.provider,
-        },
-        "summary": present_summary(msgspec.convert(run.summary, Summary)),
-        "deduplication": {
-            "original_count": run.found["original_count"],
-            "duplicates_removed": run.found["duplicates_removed"],
-            "similarity_threshold": run.found["query"]["similarity_threshold"],
-        },
-    }
+    return _present_brief(
+        company,
+        run,
+        models={"category": run.category, "sentiment": run.sentiment},
+        summary=msgspec.json.decode(run.summary, type=Summary),
+        found=msgspec.json.decode(run.found, type=Found),
+    )
+
+
+def present_brief(company: Company, run: Analysis) -> Json:
+    """Present a success without its articles. No query where its revision is there."""
+    return _present_brief(
+        company,
+        run,
+        models={"category": run.revision.category, "sentiment": run.revision.sentiment} if run.revision else {},
+        summary=msgspec.convert(run.summary, Summary),
+        found=msgspec.convert(run.found, Found),
+    )
 
 
 def present_history(company: Company, *, total: int, runs: Sequence[Analysis], is_full: bool) -> Json:
@@ -121,7 +130,7 @@ def present_status(statuses: Sequence[CompanyStatus], *, usage: Usage, workers: 
 def present_all_latest(statuses: Sequence[CompanyStatus]) -> Json:
     return {
         "companies": [status.company.name for status in statuses],
-        "results": {status.company.name: present_brief(status.company, status.latest) for status in statuses},
+        "results": {status.company.name: present_newest(status.company, status.latest) for status in statuses},
         "retrieved_at": timezone.now(),
     }
 
@@ -190,6 +199,32 @@ def status_url(run: Analysis) -> str:
     return reverse("dashboard-task", args=[run.task_id])
 
 
+def _present_brief(
+    company: Company, run: Analysis | Newest, *, models: Mapping[str, str | None], summary: Summary, found: Found
+) -> Json:
+    return {
+        "company": company.name,
+        "status": "success",
+        "analyzed_at": run.finished_at,
+        "trigger": run.trigger,
+        "analysis_metadata": {
+            "company": company.name,
+            "analysis_id": run.pk,
+            "analyzed_count": run.total,
+            "analysis_time": run.finished_at,
+            "processing_time_ms": _milliseconds(run),
+            "models": models,
+            "provider": run.provider,
+        },
+        "summary": present_summary(summary),
+        "deduplication": {
+            "original_count": found.original_count,
+            "duplicates_removed": found.duplicates_removed,
+            "similarity_threshold": found.query.similarity_threshold,
+        },
+    }
+
+
 def _present_full(runs: Sequence[Analysis]) -> list[Json]:
     """Present successes with their articles. One query for them all; what several runs show is presented once."""
     analyses = records.analyses_of(runs)
@@ -218,10 +253,10 @@ def _outcome(status: CompanyStatus) -> Json:
     }
 
 
-def _method(run: Analysis | None) -> str | None:
-    if run is None or run.revision is None:
+def _method(run: Newest | None) -> str | None:
+    if run is None or run.category is None or run.sentiment is None:
         return None
-    by_keywords = [revision.startswith("keyword@") for revision in (run.revision.category, run.revision.sentiment)]
+    by_keywords = [revision.startswith("keyword@") for revision in (run.category, run.sentiment)]
     return "keyword_fallback" if all(by_keywords) else "partial_fallback" if any(by_keywords) else "local_model"
 
 
@@ -238,7 +273,7 @@ def _cached_company(name: str, entries: Sequence[Entry]) -> Json:
     }
 
 
-def _milliseconds(run: Analysis) -> float:
+def _milliseconds(run: Analysis | Newest) -> float:
     if not run.started_at or not run.finished_at:
         return 0.0
     return round((run.finished_at - run.started_at).total_seconds() * 1000, 1)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from mlcore.labels import LABELS, korean
+from mlcore.labels import KOREAN, LABELS, korean
 from mlcore.types import Axis, Prediction
 from newsservice.api import domain_error_envelope
 from newsservice.errors import DomainError
@@ -113,7 +113,7 @@ def _search_metadata(answer: Answer[SearchResult], *, returned: int, elapsed_ms:
     company = {"company": found.query.text} if found.query.is_company else {}
     return {
         **company,
-        "query": found.query.upstream,
+        "query": " | ".join(found.query.upstream),
         "total_found": found.total_found,
         "returned_count": returned,
         "cache_hit": answer.is_hit,
@@ -185,4 +185,4 @@ def _rounded(prediction: Prediction, *, axis: Axis) -> dict[str, float]:
 
 
 def _in_korean(values: Mapping[str, float]) -> dict[str, float]:
-    return {korean(code): value for code, value in values.items()}
+    return {KOREAN.get(code, code): value for code, value in values.items()}

@@ -26,7 +26,7 @@ from dashboard.admin.stories import rows_of
 from dashboard.models import Analysis
 
 Status = Analysis.Status
-STORIES_A_PAGE = 100
+STORIES_A_PAGE = 50
 
 
 class FinishedFilter(PeriodFilter):

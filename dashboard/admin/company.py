@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -24,9 +25,10 @@ from django.utils.translation import gettext_lazy
 
 from dashboard import selectors, tasks
 from dashboard.admin.bars import NOTHING, draw_result
+from dashboard.companies import clean_aliases
 from dashboard.errors import WorkerUnavailable
 from dashboard.models import Analysis, Company
-from dashboard.selectors import CompanyStatus
+from dashboard.selectors import CompanyStatus, Newest
 from newsservice.errors import DomainError
 from search.text import normalize_company
 
@@ -55,8 +57,18 @@ class LinesField(forms.CharField):
 
 
 class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    aliases = LinesField(required=False, label=gettext_lazy("Aliases"), help_text=gettext_lazy("One a line."))
+    aliases = LinesField(
+        required=False,
+        label=gettext_lazy("Aliases"),
+        help_text=gettext_lazy("One a line. Each is asked of the provider too."),
+    )
     stock_code = forms.RegexField("^[0-9A-Z]{0,12}$", required=False, label=gettext_lazy("Stock code"))
+
+    def clean_aliases(self) -> list[str]:
+        try:
+            return clean_aliases(self.cleaned_data["aliases"])
+        except DomainError as exc:
+            raise forms.ValidationError(exc.message) from exc
 
     def clean_name(self) -> str:
         try:
@@ -89,7 +101,7 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     sortable_by = ("name", "is_watched", "next_run_at")
     fields = ("name", "is_watched", "interval_minutes", "stock_code", "aliases", "next_run_at", "created_at")
     readonly_fields = ("next_run_at", "created_at")
-    list_per_page = 20  # two inputs a row: forms cost more to draw than rows
+    list_per_page = 15  # two inputs a row: forms cost more to draw than rows
     actions = ("analyze_now",)
 
     class Media:
@@ -146,8 +158,9 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     def newest(self, company: Company) -> SafeString | str:
         runs: CompanyStatus = company.runs  # type: ignore[attr-defined]  # set by CompanyList
         found = _link_to(runs.latest) if runs.latest else NOTHING
-        if runs.last and runs.last.is_open:
-            return format_html('{} <span class="quiet">{}</span>', found, runs.last.get_status_display())
+        if runs.last and runs.last.status in Analysis.OPEN:
+            said = Analysis.Status(runs.last.status).label
+            return format_html('{} <span class="quiet">{}</span>', found, said)
         if runs.last and runs.last.status == Analysis.Status.ERROR:
             return format_html('{} <span class="fault">{}</span>', found, runs.last.error_code)
         return found
@@ -155,7 +168,7 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     @admin.display(description=gettext_lazy("result"))
     def result(self, company: Company) -> SafeString | str:
         latest = company.runs.latest  # type: ignore[attr-defined]  # set by CompanyList
-        return draw_result(latest.summary) if latest else NOTHING
+        return draw_result(json.loads(latest.summary)) if latest else NOTHING
 
     @admin.display(description=gettext_lazy("analyses"))
     def analyses_link(self, company: Company) -> SafeString:
@@ -163,6 +176,6 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         return format_html('<a href="{}?company={}">{}</a>', address, company.pk, _("All analyses"))
 
 
-def _link_to(run: Analysis) -> SafeString:
+def _link_to(run: Newest) -> SafeString:
     at = timezone.localtime(run.finished_at).strftime("%Y-%m-%d %H:%M")
     return format_html('<a href="{}">{}</a>', reverse("admin:dashboard_analysis_change", args=[run.pk]), at)

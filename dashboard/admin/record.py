@@ -46,7 +46,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     reach = REACH
     actions = None
     paginator = BoundedPaginator
-    list_per_page = 40
+    list_per_page = 35
     list_max_show_all = 0
     show_full_result_count = False
     show_facets = ShowFacets.NEVER  # they count
