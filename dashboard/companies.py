@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from dashboard.errors import CompanyExists, NotMonitored
 from dashboard.models import Company
 from dashboard.selectors import NAMES_SHOWN, monitored_names
-from search.text import normalize_company
+from search.text import normalize_alias, normalize_company
 
 
 def watch(*, name: str, **fields: object) -> Company:
@@ -38,6 +40,11 @@ def known(name: str) -> Company:
     if company is None:
         raise NotMonitored(company=name, monitored_companies=monitored_names()[:NAMES_SHOWN])
     return company
+
+
+def clean_aliases(aliases: Iterable[str]) -> list[str]:
+    """Return aliases as they are compared and kept, each once. Raises InvalidName."""
+    return list(dict.fromkeys(map(normalize_alias, aliases)))
 
 
 def _save(company: Company, fields: dict[str, object]) -> Company:

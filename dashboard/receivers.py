@@ -1,12 +1,12 @@
-"""The one event dashboard hears: an analysis was made, so it is kept."""
+"""What dashboard hears of search: an analysis was made, so it is kept; a company is asked for, so it is named."""
 
 from __future__ import annotations
 
 from django.dispatch import receiver
 
-from dashboard import services
-from search.signals import analysis_completed
-from search.types import Analysis
+from dashboard import known, services
+from search.signals import analysis_completed, company_asked_for
+from search.types import Analysis, KnownCompany
 
 
 @receiver(analysis_completed)
@@ -16,3 +16,8 @@ def keep_analysis(sender: object, *, analysis: Analysis, trigger: str, **kwargs:
         return services.record_analysis(analysis, trigger=trigger)
     services.keep_found(analysis.analysis_id, analysis)
     return analysis.analysis_id
+
+
+@receiver(company_asked_for)
+def name_company(sender: object, *, name: str, **kwargs: object) -> KnownCompany | None:
+    return known.company(name)

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from dashboard.companies import clean_aliases
 from search.errors import InvalidName
 from search.serializers import AnalysisResponse
 from search.text import normalize_company
@@ -22,6 +23,12 @@ class CompanyRequest(serializers.Serializer[Any]):
     def validate_name(self, name: str) -> str:
         try:
             return normalize_company(name)
+        except InvalidName as exc:
+            raise serializers.ValidationError(exc.message) from exc
+
+    def validate_aliases(self, aliases: list[str]) -> list[str]:
+        try:
+            return clean_aliases(aliases)
         except InvalidName as exc:
             raise serializers.ValidationError(exc.message) from exc
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from dashboard import records
 from dashboard.models import Analysis, Company
+from dashboard.selectors import company_named
 from newsservice.errors import DomainError
 from search import services as search
 from search import types
@@ -31,10 +32,12 @@ DATABASE_AWAY = (OperationalError, InterfaceError)
 def request_analysis(name: str, *, trigger: str, options: dict[str, object] | None = None) -> Analysis:
     """Queue an analysis of a company, which is created if it is new; return the open one where there is one.
 
+    An alias asks for the company that goes by it.
+
     A person does not wait out a pause between two tries: what is queued for later is brought forward.
     Raises InvalidName.
     """
-    company, _ = Company.objects.get_or_create(name=normalize_company(name))
+    company = company_named(name) or Company.objects.get_or_create(name=normalize_company(name))[0]
     now = timezone.now()
     try:
         with transaction.atomic():

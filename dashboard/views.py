@@ -20,7 +20,7 @@ from dashboard.waiting import analysis_on_a_worker
 from search import inventory, usage
 from search.presenters import present_analysis
 from search.serializers import AnalysisResponse, AnalyzeRequest
-from search.text import normalize_company
+from search.services import known_company
 from search.views import COMPANY, SearchViewSet
 
 
@@ -119,7 +119,7 @@ class DashboardViewSet(ViewSet):
     @extend_schema(parameters=[COMPANY], responses=shapes.ClearedResponse)
     def clear_company(self, request: Request, company: str) -> Response:
         """Clear every layer of a company's cache; its history stays."""
-        name = normalize_company(company)
+        name = known_company(company).name
         message = _("The cache of %(company)s is empty.") % {"company": name}
         return Response(presenters.present_cleared(inventory.forget_subject(name), message))
 

@@ -49,9 +49,12 @@ class Company:
 
 
 @lru_cache(maxsize=512)
-def find(name: str) -> Company:
-    """Return what the tables know of a company by any of its names. Spaces and legal forms do not matter."""
-    names = names_of(name)
+def find(name: str, aliases: tuple[str, ...] = ()) -> Company:
+    """Return what the tables know of a company by any of its names. Spaces and legal forms do not matter.
+
+    `aliases`: further names, as if they stood in its line of aliases.tsv.
+    """
+    names = tuple(dict.fromkeys(known for one in (name, *aliases) for known in names_of(one)))
     own = frozenset(squeeze(known) for known in names)
     group = next((group for member in names if (group := _group_of().get(squeeze(member)))), "")
     others = {known for known in _known_names() if squeeze(known) not in own}

@@ -20,10 +20,10 @@ class InvalidName(DomainError):
 
     code = "VALIDATION_ERROR"
     status = 400
-    text = _("%(field)s: 1 to %(limit)d characters, none of them a control character.")
+    text = _("%(field)s: %(least)d to %(limit)d characters, none of them a control character.")
 
-    def __init__(self, *, field: str, limit: int) -> None:
-        super().__init__(field=field, limit=limit)
+    def __init__(self, *, field: str, limit: int, least: int = 1) -> None:
+        super().__init__(field=field, limit=limit, least=least)
         self.field = field
 
     def public_details(self) -> dict[str, object]:

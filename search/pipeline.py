@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 from mlcore.labels import LABELS
 from mlcore.types import Axis, Judgement
@@ -12,7 +13,7 @@ from search import keywords, relevance
 from search.dedup import group_stories, representative
 from search.providers.base import Provider
 from search.text import canonical_url
-from search.types import Article, JudgedStory, SearchQuery, SearchResult, Story, Summary
+from search.types import Article, JudgedStory, Page, SearchQuery, SearchResult, Sort, Story, Summary
 
 TOP_KEYWORDS = 10
 
@@ -23,7 +24,7 @@ def find_stories(provider: Provider, query: SearchQuery, *, wanted: int) -> Sear
     groups: list[tuple[int, ...]] = []
     seen: set[str] = set()
     total, is_exhausted = 0, False
-    for page in provider.pages(query.upstream, sort=query.sort, start=query.start):
+    for page in _pages(provider, query):
         articles += _unseen(page.articles, seen)
         total, is_exhausted = page.total, page.is_last
         if is_exhausted or len(articles) >= wanted:
@@ -43,7 +44,7 @@ def find_stories(provider: Provider, query: SearchQuery, *, wanted: int) -> Sear
 
 
 def judge_stories(
-    stories: Sequence[Story], *, company: str, classify: Callable[[Sequence[str]], Sequence[Judgement]]
+    stories: Sequence[Story], *, names: Sequence[str], classify: Callable[[Sequence[str]], Sequence[Judgement]]
 ) -> tuple[JudgedStory, ...]:
     """Classify each story's article and name its telling nouns; paired by position, never by title."""
     judgements = classify([story.article.text for story in stories])
@@ -51,7 +52,7 @@ def judge_stories(
         JudgedStory(
             story=story,
             judgement=judgement,
-            keywords=keywords.extract(story.article.text, leave_out=(company, story.article.publisher)),
+            keywords=keywords.extract(story.article.text, leave_out=(*names, story.article.publisher)),
         )
         for story, judgement in zip(stories, judgements, strict=True)
     )
@@ -67,6 +68,34 @@ def summarize(judged: Sequence[JudgedStory], *, counts_all: bool = False) -> Sum
         sentiments=_distribution("sentiment", [one.judgement.sentiment.label for one in counted]),
         top_keywords=keywords.rank([one.keywords for one in counted], limit=TOP_KEYWORDS),
     )
+
+
+def _pages(provider: Provider, query: SearchQuery) -> Iterator[Page]:
+    """Yield the provider's pages; where a company goes by several names, the pages for each side by side, as one.
+
+    Total is the sum: an article that gives two names counts twice.
+    """
+    walks = [provider.pages(text, sort=query.sort, start=query.start) for text in query.upstream]
+    if len(walks) == 1:
+        yield from walks[0]
+        return
+    last: list[Page | None] = [None] * len(walks)
+    while not all(page and page.is_last for page in last):
+        new = [None if page and page.is_last else next(walk) for page, walk in zip(last, walks, strict=True)]
+        last = [page or before for page, before in zip(new, last, strict=True)]
+        yield Page(
+            articles=_side_by_side([page.articles for page in new if page], sort=query.sort),
+            total=sum(page.total for page in last if page),
+            is_last=all(page and page.is_last for page in last),
+        )
+
+
+def _side_by_side(pages: Sequence[Sequence[Article]], *, sort: Sort) -> tuple[Article, ...]:
+    """Return the articles of several lists as one: the first of each, then the second; or the newest first."""
+    merged = [article for rank in zip_longest(*pages) for article in rank if article]
+    if sort == "date":
+        merged.sort(key=lambda article: article.published_at or datetime.min.replace(tzinfo=UTC), reverse=True)
+    return tuple(merged)
 
 
 def _unseen(page: Sequence[Article], seen: set[str]) -> list[Article]:

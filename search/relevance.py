@@ -33,16 +33,19 @@ _TERM = re.compile(r'"([^"]+)"|([^\s"]+)')
 def rate(article: Article, query: SearchQuery) -> Relevance:
     """Say how much an article is about what was asked; of a company also how."""
     if query.is_company:
-        return judge(article, company=query.text)
+        return judge(article, company=query.text, aliases=query.aliases)
     terms = [phrase or word for phrase, word in _TERM.findall(query.text)]
     wanted = [term.casefold() for term in terms if not term.startswith("-")]
     places = {place: text.casefold() for place, text in _places(article)}
     return Relevance(score=round(sum(_score_term(term, places) for term in wanted) / max(1, len(wanted)), 2))
 
 
-def judge(article: Article, *, company: str) -> Relevance:
-    """Say whether an article is about a company, mentions it, or only looks so."""
-    known = companies.find(company)
+def judge(article: Article, *, company: str, aliases: tuple[str, ...] = ()) -> Relevance:
+    """Say whether an article is about a company, mentions it, or only looks so.
+
+    `aliases`: what else it goes by, beside what the tables know.
+    """
+    known = companies.find(company, aliases)
     namings = [
         (place, found)
         for place, text in _places(article)

@@ -18,10 +18,10 @@ from newsservice.errors import DomainError
 from search import cache, collected, pipeline, predictions, usage
 from search.cache import Answer, Mode, Slot
 from search.providers import current_provider
-from search.signals import analysis_completed
+from search.signals import analysis_completed, company_asked_for
 from search.text import normalize_company, normalize_query
 from search.trending import TrendingKeyword
-from search.types import Analysis, SearchQuery, SearchResult, Sort, Story
+from search.types import Analysis, KnownCompany, SearchQuery, SearchResult, Sort, Story
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def search_news(text: str, options: Options) -> Answer[SearchResult]:
 
 def search_company(name: str, options: Options) -> Answer[SearchResult]:
     """Search a company's news. Raises InvalidName, ProviderError."""
-    return _search(_query(normalize_company(name), options, is_company=True), options)
+    return _search(_company_query(name, options), options)
 
 
 def analyze_company(
@@ -74,8 +74,7 @@ def analyze_company(
     `analysis_id`: of the run that asks, where one does. `on_progress` is told how many texts are judged.
     Raises InvalidName, ProviderError, ModelsUnavailable.
     """
-    company = normalize_company(name)
-    query = _query(company, options, is_company=True)
+    query = _company_query(name, options)
     started = time.perf_counter()
     answer = cache.recall(
         _analysis_slot(query),
@@ -83,13 +82,13 @@ def analyze_company(
         suffices=lambda kept: _analysis_suffices(kept, options),
         mode=options.mode,
     )
-    _log("analysis", company, answer, started)
+    _log("analysis", query.text, answer, started)
     return replace(answer, value=_shown(answer.value, options))
 
 
 def kept_analysis(name: str, options: Options) -> Answer[Analysis] | None:
     """Return a company's analysis if the cache holds one, fresh or stale; ask nobody. Raises InvalidName."""
-    query = _query(normalize_company(name), options, is_company=True)
+    query = _company_query(name, options)
     answer = cache.peek(_analysis_slot(query), suffices=lambda kept: _analysis_suffices(kept, options))
     return answer and replace(answer, value=_shown(answer.value, options))
 
@@ -113,6 +112,25 @@ def trending_keywords(*, category: str | None, hours: int, limit: int) -> list[T
     return collected.rank(category=category, hours=hours, limit=limit)
 
 
+def known_company(name: str) -> KnownCompany:
+    """Return the company that goes by a name or an alias, as whoever keeps companies calls it. Raises InvalidName.
+
+    They are asked each time: an alias that was changed changes the next answer, in every process.
+    """
+    company = normalize_company(name)
+    for listener, outcome in company_asked_for.send_robust(KnownCompany, name=company):
+        if isinstance(outcome, Exception):
+            logger.error("%s cannot say what %r goes by", listener, company, exc_info=outcome)
+        elif isinstance(outcome, KnownCompany):
+            return outcome
+    return KnownCompany(name=company)
+
+
+def _company_query(name: str, options: Options) -> SearchQuery:
+    known = known_company(name)
+    return replace(_query(known.name, options, is_company=True), aliases=tuple(sorted(known.aliases)))
+
+
 def _query(text: str, options: Options, *, is_company: bool) -> SearchQuery:
     return SearchQuery(
         text=text,
@@ -128,6 +146,7 @@ def _parts(query: SearchQuery) -> tuple[object, ...]:
     """Return all of a query that can change the answer, for a key."""
     return (
         query.is_company,
+        query.aliases,
         query.sort,
         query.start,
         query.remove_duplicates,
@@ -183,7 +202,7 @@ def _analyze(
     found = _search(query, options, serve_stale=False).value
     judged = pipeline.judge_stories(
         found.stories[: _reach(found, options)],
-        company=query.text,
+        names=(query.text, *query.aliases),
         classify=lambda texts: _classify(texts, use_known=options.mode != "bypass", on_progress=on_progress),
     )
     collected.remember([one for one in judged if one.story.relevance.is_about])

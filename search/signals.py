@@ -1,6 +1,11 @@
-"""The one event: an analysis was made. Whoever keeps history listens, and may return the id it is kept under."""
+"""How search speaks to whoever keeps companies and history, without knowing them."""
 
 from django.dispatch import Signal
 
-# Sent with `analysis` (search.types.Analysis) and `trigger` (api, schedule, manual, admin, command).
+# An analysis was made: who keeps it may return the id it is kept under. Sent with `analysis` (search.types.Analysis)
+# and `trigger` (api, schedule, manual, admin, command).
 analysis_completed = Signal()
+
+# A company is asked for: who knows it by this name or alias returns its search.types.KnownCompany. Sent with `name`,
+# normalised.
+company_asked_for = Signal()

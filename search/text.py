@@ -13,6 +13,7 @@ from search.errors import InvalidName
 
 COMPANY_LIMIT = 50  # characters
 QUERY_LIMIT = 100
+ALIAS_LEAST = 2
 MARKUP_LIMIT = 20_000  # longer than any title or summary; bounds what a hostile feed can cost
 ESCAPES = 4  # how many times over a publisher may have escaped a text
 
@@ -99,6 +100,14 @@ def normalize_company(name: str) -> str:
     if not company.replace('"', "").strip():
         raise InvalidName(field="company", limit=COMPANY_LIMIT)
     return company
+
+
+def normalize_alias(name: str) -> str:
+    """Return what else a company goes by; one letter or syllable is refused, since it stands in every text."""
+    alias = normalize_name(name, field="aliases", limit=COMPANY_LIMIT)
+    if len(alias.replace('"', "").strip()) < ALIAS_LEAST:
+        raise InvalidName(field="aliases", least=ALIAS_LEAST, limit=COMPANY_LIMIT)
+    return alias
 
 
 def normalize_query(text: str) -> str:

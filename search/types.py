@@ -39,6 +39,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownCompany:
+    """A company as whoever keeps companies calls it."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchQuery:
     """Everything that decides which stories are found, but for how many are shown."""
 
@@ -48,11 +56,14 @@ class SearchQuery:
     start: int = 1  # 1-based position of the first article in the provider's list
     remove_duplicates: bool = True
     similarity_threshold: float = 0.75  # 0..1
+    aliases: tuple[str, ...] = ()  # of the company, beside those the tables know
 
     @property
-    def upstream(self) -> str:
-        """The query as a provider gets it: a company's name is one quoted phrase."""
-        return '"{}"'.format(self.text.replace('"', "")) if self.is_company else self.text
+    def upstream(self) -> tuple[str, ...]:
+        """The queries as a provider gets them: each name of a company is one quoted phrase."""
+        if not self.is_company:
+            return (self.text,)
+        return tuple('"{}"'.format(name.replace('"', "")) for name in (self.text, *self.aliases))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
