@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 Status, Trigger = Analysis.Status, Analysis.Trigger
 BY_A_PERSON = {Trigger.API, Trigger.MANUAL, Trigger.ADMIN, Trigger.COMMAND}
 PROGRESS_EVERY_SECONDS = 1.0
+CLOCK_TOLERANCE = timedelta(minutes=1)  # by which the clocks of several hosts may differ
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
@@ -134,13 +135,22 @@ def schedule_due_companies(*, now: datetime | None = None) -> list[Analysis]:
     """
     now = now or timezone.now()
     runs = []
-    far = now + timedelta(minutes=settings.ANALYSIS_SCHEDULE_MINUTES)
-    due = Q(next_run_at__lte=now) | Q(next_run_at=None) | Q(next_run_at__gt=far, interval_minutes=None)
+    due = Q(next_run_at__lte=now) | Q(next_run_at=None) | _too_far(now)
     for company in Company.objects.filter(due, is_watched=True).order_by(F("next_run_at").asc(nulls_first=True)):
         unchanged = Company.objects.filter(pk=company.pk, next_run_at=company.next_run_at, is_watched=True)
         if unchanged.update(next_run_at=next_slot(company, now)):
             runs.append(request_analysis(company.name, trigger=Trigger.SCHEDULE))
     return runs
+
+
+def _too_far(now: datetime) -> Q:
+    """Say which companies wait for longer than their interval: no slot is that far, so the clock was set back."""
+    far = Q()
+    intervals = Company.objects.filter(is_watched=True).order_by("interval_minutes")
+    for minutes in intervals.values_list("interval_minutes", flat=True).distinct():
+        wait = timedelta(minutes=minutes or settings.ANALYSIS_SCHEDULE_MINUTES)
+        far |= Q(interval_minutes=minutes, next_run_at__gt=now + wait)
+    return far
 
 
 def next_slot(company: Company, now: datetime) -> datetime:
@@ -164,6 +174,13 @@ def requeue_abandoned_runs(alive: set[str]) -> int:
     if given_up or requeued:
         logger.warning("workers died: %d analyses are queued again, %d given up", requeued, given_up)
     return requeued
+
+
+def bring_back_from_the_future() -> int:
+    """Let run what was queued by a clock that was set back since; return how many."""
+    now = timezone.now()
+    late = Analysis.objects.filter(status=Status.QUEUED, queued_at__gt=now + CLOCK_TOLERANCE)
+    return late.update(queued_at=now, run_after=now)
 
 
 def release_run(run_id: int) -> None:

@@ -104,6 +104,7 @@ def schedule_companies() -> None:
 def sweep_runs() -> None:
     """Put back what died with its worker, and announce every run whose time has come."""
     services.requeue_abandoned_runs(workers.alive())
+    services.bring_back_from_the_future()
     workers.forget_dead()
     for run_id in selectors.due_runs():
         announce(run_id)

@@ -68,8 +68,12 @@ def say_goodbye(name: str) -> None:
 
 
 def alive() -> set[str]:
-    """Return the names of the workers that live: heard lately, and, on this host, still a process."""
-    heard = Worker.objects.filter(seen_at__gt=timezone.now() - timedelta(seconds=SILENT_SECONDS))
+    """Return the names of the workers that live: heard lately, and, on this host, still a process.
+
+    One heard in the future was heard before the clock was set back: if it lives, it says so again in a moment.
+    """
+    silence, now = timedelta(seconds=SILENT_SECONDS), timezone.now()
+    heard = Worker.objects.filter(seen_at__gt=now - silence, seen_at__lt=now + silence)
     return {name for name in heard.values_list("name", flat=True) if not _is_gone(name)}
 
 

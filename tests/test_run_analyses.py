@@ -9,7 +9,7 @@ import time_machine
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from dashboard import services, tasks, workers
+from dashboard import embedded, selectors, services, tasks, workers
 from dashboard.models import Analysis, Article, Company, JudgedArticle
 from dashboard.schedules import ENTRIES, sync_schedule
 from search.services import Options, analyze_company
@@ -248,6 +248,95 @@ def test_a_clock_set_back_leaves_nobody_waiting(naver):
     assert company.next_run_at <= timezone.now() + timedelta(minutes=30)
 
 
+def test_a_clock_set_back_leaves_nobody_with_an_interval_of_its_own_waiting(naver):
+    company = Company.objects.create(name="한빛전자", is_watched=True, interval_minutes=5)
+    hourly = Company.objects.create(name="가람은행", is_watched=True, interval_minutes=60)
+    services.schedule_due_companies(now=timezone.now() + timedelta(hours=2))
+    Analysis.objects.all().delete()
+    services.schedule_due_companies()
+    company.refresh_from_db()
+    hourly.refresh_from_db()
+
+    assert company.next_run_at <= timezone.now() + timedelta(minutes=5)
+    assert hourly.next_run_at <= timezone.now() + timedelta(minutes=60)
+
+
+def test_what_a_clock_ahead_queued_runs_once_it_is_set_back(naver):
+    with time_machine.travel(timezone.now() + timedelta(days=2), tick=False):
+        run = services.request_analysis("한빛전자", trigger="schedule")
+    tasks.sweep_runs.run()
+
+    assert do(run).status == Status.SUCCESS
+
+
+def test_a_worker_heard_in_the_future_is_not_taken_for_alive(naver):
+    with time_machine.travel(timezone.now() + timedelta(days=2), tick=False):
+        workers.say_alive("elsewhere:1")
+    assert workers.alive() == set()
+    workers.say_alive("elsewhere:1")
+    assert workers.alive() == {"elsewhere:1"}
+
+
+def test_the_embedded_schedule_goes_on_when_the_clock_is_set_back(naver, monkeypatch):
+    sync_schedule()
+    Company.objects.create(name="한빛전자", is_watched=True)
+    monkeypatch.setattr(embedded, "TICK_SECONDS", 0.0)
+    PeriodicTask.objects.update(last_run_at=timezone.now() + timedelta(days=2))
+    embedded.run_due_tasks()
+
+    assert Analysis.objects.filter(company__name="한빛전자").exists()
+    entries = PeriodicTask.objects.filter(task__startswith="dashboard.")
+    assert all(entry.last_run_at <= timezone.now() for entry in entries)
+
+
+def test_a_provider_down_for_an_hour_loses_no_company(client, naver, settings):
+    """Run by the minute as the schedule and the sweep would; stale answers go on, and the rows say what happened."""
+    settings.ERROR_CACHE_SECONDS = 1
+    start = timezone.now()
+    Company.objects.create(name="한빛전자", is_watched=True, next_run_at=start)
+    analyze_company("한빛전자", Options(max_results=50))
+    naver.refuse(503, b"down")
+
+    def live(minutes: range) -> None:
+        for minute in minutes:
+            with time_machine.travel(start + timedelta(minutes=minute), tick=False):
+                services.schedule_due_companies()
+                for run_id in selectors.due_runs():
+                    services.run_analysis(run_id, worker="here:1")
+                assert Analysis.objects.filter(status__in=Analysis.OPEN).count() <= 1
+                answer = client.post("/api/v1/search/companies/한빛전자/analyze")
+                assert answer.status_code == 200
+
+    live(range(61))
+    failed = Analysis.objects.filter(status=Status.ERROR)
+    assert [(run.error_code, run.attempts) for run in failed] == [("PROVIDER_ERROR", settings.RUN_RETRIES + 1)]
+    naver.recover()
+    live(range(61, 100))
+
+    newest = Analysis.objects.filter(company__name="한빛전자").order_by("-pk")[0]
+    assert (newest.status, newest.trigger) == (Status.SUCCESS, "schedule")
+    assert Analysis.objects.filter(status=Status.ERROR).count() == 1
+
+
+def test_a_company_deleted_over_the_api_while_its_run_asks_the_provider(client, run, naver):
+    """The run ends unheard: no row, no error, nobody left open."""
+    Company.objects.update(is_watched=True)
+    deleted: list[int] = []
+    original = services.keep_found
+
+    def delete_first(run_id, analysis):
+        deleted.append(client.delete("/api/v1/dashboard/companies/한빛전자").status_code)
+        original(run_id, analysis)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(services, "keep_found", delete_first)
+        services.run_analysis(run.pk, worker="here:1")
+
+    assert deleted[0] == 204
+    assert not Analysis.objects.exists()
+    assert not Company.objects.exists()
+
+
 def test_the_schedule_is_declared_without_losing_an_operators_edits(settings):
     settings.MONITORED_COMPANIES = ["삼성전자", "LG전자"]
     entries, companies = sync_schedule()
@@ -261,7 +350,8 @@ def test_the_schedule_is_declared_without_losing_an_operators_edits(settings):
     assert Company.objects.get(name="LG전자").interval_minutes == 7
     assert not Company.objects.get(name="LG전자").is_watched
     for entry in PeriodicTask.objects.filter(task__startswith="dashboard."):
-        assert entry.expire_seconds
+        every = entry.interval.every if entry.interval else 24 * 3600
+        assert 0 < entry.expire_seconds <= every  # gone before the next one comes
 
 
 def test_the_cache_is_refreshed_where_it_lost_a_watched_company(naver):
