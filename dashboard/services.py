@@ -16,6 +16,7 @@ from dashboard import records
 from dashboard.models import Analysis, Company
 from dashboard.selectors import company_named
 from newsservice.errors import DomainError
+from newsservice.metrics import ANALYSES
 from search import services as search
 from search import types
 from search.errors import ProviderError, ProviderQuotaExceeded
@@ -101,7 +102,8 @@ def complete_run(run_id: int, analysis: types.Analysis) -> None:
     running = Analysis.objects.filter(pk=run_id, status=Status.RUNNING)
     if running.filter(revision=None).exists():
         keep_found(run_id, analysis)
-    running.update(status=Status.SUCCESS, finished_at=analysis.analyzed_at, error_code="", error_message="")
+    if running.update(status=Status.SUCCESS, finished_at=analysis.analyzed_at, error_code="", error_message=""):
+        ANALYSES.labels("success").inc()
 
 
 def record_analysis(analysis: types.Analysis, *, trigger: str) -> int | None:
@@ -170,6 +172,7 @@ def requeue_abandoned_runs(alive: set[str]) -> int:
     given_up = abandoned.filter(attempts__gt=settings.RUN_RETRIES).update(
         status=Status.ERROR, finished_at=timezone.now(), error_code="WORKER_LOST"
     )
+    ANALYSES.labels("error").inc(given_up)
     requeued = abandoned.update(status=Status.QUEUED, worker="", run_after=timezone.now())
     if given_up or requeued:
         logger.warning("workers died: %d analyses are queued again, %d given up", requeued, given_up)
@@ -241,6 +244,7 @@ def _postpone_or_fail(run: Analysis, exc: ProviderError) -> None:
 
 
 def _fail(run: Analysis, *, code: str, message: str) -> None:
-    Analysis.objects.filter(pk=run.pk, status=Status.RUNNING).update(
+    if Analysis.objects.filter(pk=run.pk, status=Status.RUNNING).update(
         status=Status.ERROR, finished_at=timezone.now(), error_code=code, error_message=message
-    )
+    ):
+        ANALYSES.labels("error").inc()

@@ -285,6 +285,7 @@ INSTALLED_APPS = [
     "system",
 ]
 MIDDLEWARE = [
+    "system.metrics.RequestMetricsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "newsservice.api.ErrorEnvelopeMiddleware",
     "django.middleware.security.SecurityMiddleware",

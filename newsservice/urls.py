@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, 
 
 from dashboard.views import AnalyzeViewSet
 from search.urls import COMPANY
+from system.metrics import show_metrics
 from system.views import (
     HealthView,
     IntegrationView,
@@ -20,6 +21,7 @@ urlpatterns = [
     path("health", HealthView.as_view(schema=None)),
     path("api/v1/health", HealthView.as_view(schema=None)),
     path("api/v1/system/health", HealthView.as_view(), name="health"),
+    path("api/v1/system/metrics", show_metrics, name="metrics"),
     path("api/v1/system/ready", ReadyView.as_view(), name="ready"),
     path("api/v1/system/test/integration", IntegrationView.as_view(), name="integration-test"),
     path("api/v1/system/test/celery", SelfTestView.as_view(), name="self-test"),
@@ -36,5 +38,5 @@ urlpatterns = [
     path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    re_path("", UnknownRouteView.as_view()),
+    re_path("", UnknownRouteView.as_view(), name="unknown"),
 ]

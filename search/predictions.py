@@ -8,6 +8,7 @@ from hashlib import blake2b
 from django.conf import settings
 
 from mlcore.types import Axis, Judgement
+from newsservice.metrics import CACHE_LOOKS
 from search import store
 from search.types import Analysis
 
@@ -17,7 +18,10 @@ def recall(texts: Sequence[str], revisions: Mapping[Axis, str]) -> dict[str, Jud
     if not settings.CACHE_ENABLED:
         return {}
     keys = {_key(text, revisions): text for text in texts}
-    return {keys[key]: judgement for key, judgement in store.get_many(list(keys), Judgement).items()}
+    found = {keys[key]: judgement for key, judgement in store.get_many(list(keys), Judgement).items()}
+    CACHE_LOOKS.labels("predictions", "hit").inc(len(found))
+    CACHE_LOOKS.labels("predictions", "miss").inc(len(keys) - len(found))
+    return found
 
 
 def keep(judgements: Mapping[str, Judgement], revisions: Mapping[Axis, str]) -> None:

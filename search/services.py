@@ -15,6 +15,7 @@ from django.conf import settings
 from mlcore.engine import engine_revisions, get_engine
 from mlcore.types import Judgement
 from newsservice.errors import DomainError
+from newsservice.metrics import CACHE_LOOKS
 from search import cache, collected, pipeline, predictions, usage
 from search.cache import Answer, Mode, Slot
 from search.providers import current_provider
@@ -266,5 +267,7 @@ def _announce(analysis: Analysis, *, trigger: str) -> int | None:
 
 def _log(kind: str, subject: str, answer: Answer[SearchResult] | Answer[Analysis], started: float) -> None:
     elapsed = 1000 * (time.perf_counter() - started)
+    outcome = "stale" if answer.is_stale else "hit" if answer.is_hit else "miss"
+    CACHE_LOOKS.labels(kind, outcome).inc()
     usage.record(is_hit=answer.is_hit, milliseconds=elapsed)
     logger.info("%s %r cache_hit=%s stale=%s %.1f ms", kind, subject, answer.is_hit, answer.is_stale, elapsed)

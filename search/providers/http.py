@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
+from newsservice.metrics import PROVIDER_CALLS
 from newsservice.version import VERSION
 from search.errors import ProviderError, ProviderTimeout
 
@@ -32,6 +33,8 @@ class RetryFaults(Retry):
     A Retry-After is not waited for: with it, urllib3 would ask again after a 429 too.
     """
 
+    provider = "rss"
+
     @classmethod
     def default_policy(cls) -> RetryFaults:
         return cls(
@@ -47,7 +50,9 @@ class RetryFaults(Retry):
     def increment(self, method=None, url=None, response=None, error=None, _pool=None, _stacktrace=None):  # type: ignore[no-untyped-def]
         if isinstance(error, ReadTimeoutError):
             raise error
-        return super().increment(method, url, response, error, _pool, _stacktrace)
+        further = super().increment(method, url, response, error, _pool, _stacktrace)
+        PROVIDER_CALLS.labels(self.provider, "retried").inc()
+        return further
 
 
 def session(adapter: HTTPAdapter) -> requests.Session:
@@ -78,12 +83,18 @@ def get(
             url, params=params, headers=headers, timeout=timeout, allow_redirects=redirects, stream=True
         ) as response:
             body = _read(response, provider=provider)
+            PROVIDER_CALLS.labels(provider, "ok" if response.ok else str(response.status_code)).inc()
             return Reply(status=response.status_code, headers=response.headers, body=body)
+    except ProviderError:
+        PROVIDER_CALLS.labels(provider, "cut off").inc()
+        raise
     except (requests.Timeout, ReadTimeoutError) as exc:
+        PROVIDER_CALLS.labels(provider, "timeout").inc()
         raise ProviderTimeout(provider=provider, reason="no answer in time") from exc
     except requests.exceptions.InvalidHeader:  # its words hold the header's value, a secret
         raise ProviderError(provider=provider, reason="our credentials cannot be sent as headers") from None
     except (requests.RequestException, HTTPError) as exc:
+        PROVIDER_CALLS.labels(provider, "no answer").inc()
         raise ProviderError(provider=provider, reason=_reason(exc)) from exc
 
 

@@ -56,6 +56,10 @@ DIALECTS = {
 DAILY_QUOTA = {"010", "400"}
 
 
+class _Retries(http.RetryFaults):
+    provider = "naver"
+
+
 class NaverProvider:
     """One page is one call of `display=100`; the window ends at `start=1000`."""
 
@@ -72,7 +76,7 @@ class NaverProvider:
             LimiterAdapter(
                 per_second=settings.NAVER_CALLS_PER_SECOND,
                 pool_maxsize=32,
-                max_retries=http.RetryFaults.default_policy(),
+                max_retries=_Retries.default_policy(),
             )
         )
 

@@ -1,0 +1,82 @@
+"""`/system/metrics`: what all processes have counted, and what is so now, asked when it is scraped."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from django.contrib.admindocs.views import simplify_regex
+from django.db import DatabaseError
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from dashboard import workers
+from dashboard.models import Analysis
+from mlcore.engine import engine_status
+from newsservice.metrics import REQUEST_SECONDS, REQUESTS
+
+logger = logging.getLogger(__name__)
+
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+class RequestMetricsMiddleware:
+    """Counts each request under its route's template; whatever a client made up is `other`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        response = self.get_response(request)
+        route = _route(request)
+        method = request.method if request.method in METHODS else "other"
+        REQUESTS.labels(method, route, response.status_code).inc()
+        REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
+        return response
+
+
+def _route(request: HttpRequest) -> str:
+    match = request.resolver_match
+    if match is None or match.url_name == "unknown":
+        return "other"
+    return str(simplify_regex(match.route))
+
+
+class NowCollector(Collector):
+    """What can go down. What cannot be asked now is left out: a gap is true, an old value is not."""
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        try:
+            yield self._queue()
+            yield GaugeMetricFamily("news_workers", "Workers that live.", value=len(workers.alive()))
+        except DatabaseError as exc:
+            logger.warning("metrics: the database does not say: %s", type(exc).__name__)
+        yield self._models()
+
+    def _queue(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily("news_queue_analyses", "Analyses open now.", labels=["status"])
+        rows = Analysis.objects.filter(status__in=Analysis.OPEN).order_by().values_list("status")
+        found = dict(rows.annotate(count=Count("pk")))
+        for status in Analysis.OPEN:
+            family.add_metric([str(status)], found.get(status, 0))
+        return family
+
+    def _models(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily("news_model_active", "What judges an axis.", labels=["axis", "method", "revision"])
+        for status in engine_status():
+            family.add_metric([status.axis, status.method or "none", status.revision or ""], 1)
+        return family
+
+
+def show_metrics(request: HttpRequest) -> HttpResponse:
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # from PROMETHEUS_MULTIPROC_DIR
+    registry.register(NowCollector())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
