@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard import records, tasks
 from dashboard.models import Analysis
-from mlcore.errors import ModelsUnavailable
+from mlcore.errors import InferenceTimeout, ModelsUnavailable, TextRefused
 from newsservice.errors import DomainError
 from search import services as search
 from search.cache import Answer
@@ -32,7 +32,10 @@ class AnalysisFailed(DomainError):
     text = _("Something went wrong on our side.")
 
 
-FAILURES: dict[str, type[DomainError]] = {**PROVIDER_ERRORS, ModelsUnavailable.code: ModelsUnavailable}
+FAILURES: dict[str, type[DomainError]] = {
+    **PROVIDER_ERRORS,
+    **{error.code: error for error in (ModelsUnavailable, TextRefused, InferenceTimeout)},
+}
 
 
 def analysis_on_a_worker(

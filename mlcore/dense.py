@@ -1,6 +1,6 @@
 """Dense layers as the processor likes them: as they stand, laid out by oneDNN, or in int8.
 
-Each is called on packed rows (tokens, inputs) and gives (tokens, outputs); `activated` applies GELU, by erf, to the outputs.
+Each is called on packed rows (tokens, inputs) and gives (tokens, outputs); `activated` applies GELU, by erf, to them.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Encoder:
         self._layers = [Layer(shape, tensors, name, make_dense=make_dense) for name in first]
         self._last = LastLayer(shape, tensors, last, make_dense=make_dense)
         self._head = PlainDense(tensors, "head.dense")
-        self._activation = {"tanh": torch.tanh, "gelu": gelu}[shape.head]
+        self._activation = torch.tanh if shape.head == "tanh" else gelu
         self._out = PlainDense(tensors, "head.out")
 
     @torch.inference_mode()
@@ -90,7 +90,7 @@ class Layer:
 
 
 class LastLayer:
-    """The same for the first token of each text alone, all that the head reads: a twelfth less work in a base model."""
+    """The same for the first token of each text alone, all that the head reads."""
 
     def __init__(self, shape: Shape, tensors: Tensors, name: str, *, make_dense: MakeDense) -> None:
         self._heads = shape.heads
@@ -114,7 +114,7 @@ class LastLayer:
 
 
 class AfterAttention:
-    """What follows attention, row by row: a dense layer, then two with GELU between, each added to what it was given."""
+    """What follows attention, row by row: a dense layer, then two with GELU between; each adds to what it got."""
 
     def __init__(self, shape: Shape, tensors: Tensors, name: str, *, make_dense: MakeDense) -> None:
         self._out = make_dense(tensors, f"{name}.out", ALL_ROWS)
@@ -157,9 +157,7 @@ def pack(texts: Sequence[Sequence[int]], *, padding: int | None) -> Packed:
     )
 
 
-def _positions(
-    ids: torch.Tensor, firsts: torch.Tensor, lengths: torch.Tensor, *, padding: int | None
-) -> torch.Tensor:
+def _positions(ids: torch.Tensor, firsts: torch.Tensor, lengths: torch.Tensor, *, padding: int | None) -> torch.Tensor:
     if padding is None:
         return torch.arange(len(ids)) - firsts.repeat_interleave(lengths)
     counted = (ids != padding).long()  # a padding token in the middle of a text takes no position either

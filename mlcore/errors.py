@@ -2,7 +2,9 @@
 
 DomainError (newsservice.errors)
 ├── ModelInvalid        one directory cannot be used; answered by keywords unless MLCORE_FALLBACK is off
-└── ModelsUnavailable   MLCORE_FALLBACK is off and an axis has no usable model
+├── ModelsUnavailable   MLCORE_FALLBACK is off and an axis has no usable model
+├── TextRefused         a model gives no numbers for one text
+└── InferenceTimeout    the models did not get to a caller's texts in INFERENCE_TIMEOUT seconds
 """
 
 from __future__ import annotations
@@ -36,3 +38,25 @@ class ModelsUnavailable(DomainError):
 
     def __init__(self, *, axis: Axis, reason: str) -> None:
         super().__init__(axis=axis, reason=reason)
+
+
+class TextRefused(DomainError):
+    """A sound model gives NaN or infinity for one text; its neighbours have their answers."""
+
+    code = "TEXT_REFUSED"
+    status = 503
+    text = _("Model %(model)s gives no numbers for a text.")
+
+    def __init__(self, *, model: str) -> None:
+        super().__init__(model=model)
+
+
+class InferenceTimeout(DomainError):
+    """More waits for the models than they can read in time."""
+
+    code = "INFERENCE_TIMEOUT"
+    status = 503
+    text = _("The models did not answer within %(seconds)s seconds: too much waits for them.")
+
+    def __init__(self, *, seconds: float) -> None:
+        super().__init__(seconds=f"{seconds:g}", retry_after=max(1, round(seconds)))

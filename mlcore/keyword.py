@@ -44,6 +44,12 @@ class KeywordClassifier:
         )
 
 
+@cache
+def keyword_classifier(axis: Axis) -> KeywordClassifier:
+    """Return the classifier of an axis."""
+    return KeywordClassifier(axis)
+
+
 def explain(text: str, *, axis: Axis, label: str) -> tuple[tuple[Evidence, ...], IssueTag | None]:
     """Return what speaks for a label that somebody else gave: words, heaviest first, and their issue."""
     clues = _find_clues(text, axis)

@@ -1,15 +1,15 @@
 """An int8 copy of a model: bytes for the weights of dense layers and word embeddings, ranges known for their inputs.
 
-Weights are symmetric with one scale an output, inputs asymmetric with one scale a layer, measured on texts. Where a few
-inputs are much larger than the rest, part of their size is moved into the weights (Xiao et al. 2023, SmoothQuant,
-https://arxiv.org/abs/2211.10438): how much, and how much of the range is cut off, is whatever costs the layer's outputs
-least on those texts.
+Weights are symmetric with one scale an output, inputs asymmetric with one scale a layer, measured on texts. Where a
+few inputs are much larger than the rest, part of their size is moved into the weights (Xiao et al. 2023, SmoothQuant,
+https://arxiv.org/abs/2211.10438): how much, and how much of the range is cut off, is whatever costs the layer's
+outputs least on those texts.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -17,9 +17,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from mlcore.dense import ALL_ROWS, PlainDense
+from mlcore.dense import PlainDense
 from mlcore.encoder import Encoder
-from mlcore.weights import INT8, Shape, Tensors
+from mlcore.errors import ModelInvalid
+from mlcore.network import is_int8, load_module, refusing
+from mlcore.registry import Model
+from mlcore.transformer import TransformerClassifier
+from mlcore.weights import INT8, Shape, Tensors, read_shape, read_tensors
 
 LARGEST = 127  # of a weight; -128 is left out so that the range is symmetric
 ROWS = 512  # inputs of a layer that a choice is judged by
@@ -27,6 +31,7 @@ MOVED = (0.0, 0.25, 0.5, 0.65, 0.8)  # share of the inputs' unevenness that is m
 KEPT = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)  # of the measured range; what is beyond is cut off
 TEXTS_AT_ONCE = 8
 LAYERS = ("qkv", "out", "up", "down")
+COPIED = {".json", ".txt", ".model"}  # configuration, tokenizer and labels, as they are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +52,36 @@ class Choice:
     zero_point: int
 
 
-def quantize_tensors(shape: Shape, tensors: Tensors, texts: Iterable[Sequence[int]]) -> dict[str, torch.Tensor]:
-    """Return the tensors of the int8 copy; `texts` are token ids like those it will read, a hundred or more."""
+def quantize_model(source: Model, target: Path, *, texts: Sequence[str]) -> None:
+    """Write an int8 copy of a model into a directory that is there, its ranges measured on the texts, 100 or more.
+
+    Raises ModelInvalid where the source cannot be used, is a copy itself, or is no BERT-like encoder; OSError.
+    """
+    if is_int8(source):
+        raise ModelInvalid(source.directory, reason="it is an int8 copy already")
+    classifier = TransformerClassifier(source, precision="float32", max_texts=TEXTS_AT_ONCE)
+    with refusing(source, "it cannot be loaded"):
+        module = load_module(source)
+    shape = read_shape(module.config)
+    if shape is None:
+        reason = f"no int8 copy can be made of {module.config.model_type}, only of BERT, RoBERTa and ELECTRA"
+        raise ModelInvalid(source.directory, reason=reason)
+    tensors = quantize_tensors(shape, read_tensors(module), classifier.tokenise(texts))
+    for path in source.directory.iterdir():
+        if path.is_file() and path.suffix in COPIED and not path.name.endswith(".index.json"):
+            shutil.copyfile(path, target / path.name)
+    save_file(tensors, target / "model.safetensors", metadata=INT8)
+
+
+@torch.no_grad()
+def quantize_tensors(shape: Shape, tensors: Tensors, texts: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+    """Return the tensors of the int8 copy; `texts` are token ids like those it will read."""
     seen = _watch(shape, tensors, texts)
     copy = dict(tensors)
     copy["word"], copy["word_scale"] = _to_int8(tensors["word"])
     for name in (f"layers.{number}.{part}" for number in range(shape.layers) for part in LAYERS):
         copy |= _quantize_layer(name, tensors, seen[name])
     return {name: tensor.contiguous() for name, tensor in copy.items()}
-
-
-def write_copy(source: Path, target: Path, tensors: Tensors) -> None:
-    """Write an int8 copy into a directory that is there: its weights, and the source's other files as they are."""
-    for path in source.iterdir():
-        if path.is_file() and path.suffix in {".json", ".txt", ".model"} and not path.name.endswith(".index.json"):
-            shutil.copyfile(path, target / path.name)
-    save_file(dict(tensors), target / "model.safetensors", metadata=INT8)
 
 
 class _Watcher:
@@ -81,23 +100,17 @@ class _Watcher:
         return self._dense.activated(x)
 
 
-def _watch(shape: Shape, tensors: Tensors, texts: Iterable[Sequence[int]]) -> dict[str, Inputs]:
+def _watch(shape: Shape, tensors: Tensors, texts: Sequence[Sequence[int]]) -> dict[str, Inputs]:
     batch_seen: dict[str, list[torch.Tensor]] = {}
     encoder = Encoder(shape, tensors, make_dense=lambda *where: _Watcher(*where, seen=batch_seen))
     inputs: dict[str, Inputs] = {}
     generator = torch.Generator().manual_seed(7)
-    for batch in _portions(texts):
-        encoder(batch)
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        encoder(texts[start : start + TEXTS_AT_ONCE])
         for name, seen in batch_seen.items():
             inputs[name] = _merge(inputs.get(name), torch.cat(seen), generator)
             seen.clear()
     return inputs
-
-
-def _portions(texts: Iterable[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
-    listed = list(texts)
-    for start in range(0, len(listed), TEXTS_AT_ONCE):
-        yield listed[start : start + TEXTS_AT_ONCE]
 
 
 def _merge(known: Inputs | None, new: torch.Tensor, generator: torch.Generator) -> Inputs:

@@ -10,12 +10,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mlcore import registry
-from mlcore.engine import load_model
 from mlcore.errors import ModelInvalid
 from mlcore.evaluate import evaluate, render
 from mlcore.keyword import KeywordClassifier
 from mlcore.labelled import find_axis, read_labelled
 from mlcore.labels import LABELS
+from mlcore.pair import load_model
 from mlcore.types import AXES, Axis, Classifier
 
 

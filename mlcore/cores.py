@@ -1,0 +1,42 @@
+"""How many processor cores this process may really use: what it is pinned to, and what its container grants it."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def available_cores(*, cgroups: Path = CGROUPS) -> int:
+    """Return the number of cores, at least 1; a container's share is rounded up.
+
+    A share is `cpu.max` of cgroup 2, "quota period" or "max period", else the quota files of cgroup 1
+    (https://docs.kernel.org/admin-guide/cgroup-v2.html).
+    """
+    pinned = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    granted = _granted(cgroups)
+    return max(1, pinned if granted is None else min(pinned, math.ceil(granted)))
+
+
+def _granted(cgroups: Path) -> float | None:
+    """Return the cores that the container may use at a time; None where nothing limits them."""
+    quota, period = (
+        _read(cgroups / "cpu.max")
+        or (
+            *_read(cgroups / "cpu" / "cpu.cfs_quota_us"),
+            *_read(cgroups / "cpu" / "cpu.cfs_period_us"),
+        )
+        or ("max", "1")
+    )
+    if not quota.isdecimal() or not period.isdecimal() or int(period) == 0:  # "max" and -1 say: no limit
+        return None
+    return int(quota) / int(period)
+
+
+def _read(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(path.read_text().split())
+    except OSError:
+        return ()

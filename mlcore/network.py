@@ -1,0 +1,205 @@
+"""A classifier's network, read from a directory into memory: token ids in, logits out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is ever fetched; read at import
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers.utils import logging as transformers_logging
+
+from mlcore.batching import plan_batches
+from mlcore.dense import Int8Dense, OneDnnDense, PlainDense
+from mlcore.encoder import Encoder
+from mlcore.errors import ModelInvalid
+from mlcore.precision import DTYPES, Precision, choose_precision, lays_out_weights
+from mlcore.registry import Model
+from mlcore.weights import INT8, read_shape, read_tensors
+
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+# What it would warn of is refused below, in our words.
+transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+
+LONGEST_TEXT = 512  # tokens; a longer text is cut
+# Of one batch. On two CPU cores 256 to 1,024 are equally good, 128 and 2,048 clearly worse.
+TOKENS_PER_BATCH = {"cpu": 1024, "mps": 4096, "cuda": 16_384}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What classifies, and what one must know to feed it."""
+
+    run: Callable[[Sequence[Sequence[int]]], torch.Tensor]  # token ids -> logits (texts, classes), float32, CPU
+    precision: Precision
+    device: torch.device
+    vocabulary: int  # token ids are below
+    longest: int  # tokens it can read
+    padding: int  # token id of nothing
+    classes: int
+
+
+def load_network(model: Model, *, precision: str) -> Network:
+    """Load a model's network on the best device there is. Raises ModelInvalid; whatever transformers raises."""
+    if is_int8(model):
+        return _load_copy(model)
+    device = find_device()
+    chosen = choose_precision(device, wanted=precision)
+    module = _load_module(model, dtype=DTYPES[chosen])
+    if not all(bool(torch.isfinite(weights).all()) for weights in module.parameters()):
+        raise ModelInvalid(model.directory, reason="its weights hold NaN or infinity")
+    return Network(
+        run=_make_runner(module, device=device),
+        precision=chosen,
+        device=device,
+        vocabulary=module.get_input_embeddings().num_embeddings,
+        longest=_count_positions(module),
+        padding=module.config.pad_token_id or 0,
+        classes=module.config.num_labels,
+    )
+
+
+def is_int8(model: Model) -> bool:
+    """Whether a directory holds an int8 copy, made by quantize.py."""
+    weights = model.directory / "model.safetensors"
+    if not weights.is_file():
+        return False
+    with safe_open(weights, framework="pt") as file:
+        return INT8.items() <= (file.metadata() or {}).items()
+
+
+def load_module(model: Model) -> Any:
+    """Return transformers' own module in float32, on the CPU. Raises as `load_network`."""
+    return _load_module(model, dtype=torch.float32)
+
+
+def find_device() -> torch.device:
+    """Return the first CUDA device, else Apple's, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", 0)
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def describe_device(device: torch.device) -> str:
+    """Return "cpu", "mps" or "cuda:0 NVIDIA H200"."""
+    return f"{device} {torch.cuda.get_device_name(device)}" if device.type == "cuda" else str(device)
+
+
+@contextmanager
+def refusing(model: Model, what: str) -> Iterator[None]:
+    """Turn whatever the libraries raise over anyone's files into ModelInvalid, in one line."""
+    try:
+        yield
+    except ModelInvalid:
+        raise
+    except Exception as exc:
+        said = shorten(str(exc), width=160, placeholder="").rstrip(".")
+        raise ModelInvalid(model.directory, reason=f"{what}: {said or type(exc).__name__}") from exc
+
+
+class Padded:
+    """Any sequence classifier of transformers, on any device: texts of a batch are padded to the longest."""
+
+    def __init__(self, module: Any, *, device: torch.device) -> None:
+        self._module = module.to(device)
+        self._device = device
+        self._padding = module.config.pad_token_id or 0
+
+    def __call__(self, texts: Sequence[Sequence[int]]) -> torch.Tensor:
+        logits = torch.empty(len(texts), self._module.config.num_labels)
+        lengths = [len(text) for text in texts]
+        budget = TOKENS_PER_BATCH[self._device.type]
+        for places in plan_batches(lengths, max_texts=len(texts), max_tokens=budget):
+            logits[places] = self._run([texts[place] for place in places])
+        return logits
+
+    @torch.inference_mode()
+    def _run(self, texts: Sequence[Sequence[int]]) -> torch.Tensor:
+        lengths = torch.tensor([len(text) for text in texts])
+        width = int(lengths.max())
+        padded = torch.tensor([[*text, *[self._padding] * (width - len(text))] for text in texts])
+        mask = (torch.arange(width) < lengths[:, None]).long()
+        # No token types: for single texts they are all zero, and not every model takes them.
+        output = self._module(input_ids=self._send(padded), attention_mask=self._send(mask))
+        logits: torch.Tensor = output.logits.float().cpu()
+        return logits
+
+    def _send(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Copy to the device; from pinned memory CUDA copies while the processor prepares the next."""
+        if self._device.type == "cuda":
+            return tensor.pin_memory().to(self._device, non_blocking=True)
+        return tensor.to(self._device)
+
+
+def _make_runner(module: Any, *, device: torch.device) -> Callable[[Sequence[Sequence[int]]], torch.Tensor]:
+    shape = read_shape(module.config) if device.type == "cpu" else None
+    if shape is None:
+        return Padded(module, device=device)
+    make_dense = OneDnnDense if lays_out_weights() else PlainDense
+    return Encoder(shape, read_tensors(module), make_dense=make_dense)
+
+
+def _load_copy(model: Model) -> Network:
+    """Load an int8 copy: always on the CPU, where it is faster; its bytes are no use to a GPU."""
+    config = AutoConfig.from_pretrained(model.directory, local_files_only=True, trust_remote_code=False)
+    shape = read_shape(config)
+    if shape is None:
+        raise ModelInvalid(model.directory, reason=f"no int8 copy is made of {config.model_type}: it is damaged")
+    tensors = _read_copy(model.directory / "model.safetensors")
+    if damaged := sorted(name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())):
+        raise ModelInvalid(model.directory, reason=f"its weights hold NaN or infinity: {damaged[0]}")
+    unused = 0 if shape.padding is None else shape.padding + 1
+    return Network(
+        run=Encoder(shape, tensors, make_dense=Int8Dense),
+        precision="int8",
+        device=torch.device("cpu"),
+        vocabulary=len(tensors["word"]),
+        longest=min(LONGEST_TEXT, len(tensors["position"]) - unused),
+        padding=config.pad_token_id or 0,
+        classes=len(tensors["head.out.bias"]),
+    )
+
+
+def _read_copy(path: Path) -> Mapping[str, torch.Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+    except SafetensorError as exc:
+        raise ModelInvalid(path.parent, reason=f"{path.name} is damaged") from exc
+
+
+def _load_module(model: Model, *, dtype: torch.dtype) -> Any:
+    module, report = AutoModelForSequenceClassification.from_pretrained(
+        model.directory,
+        local_files_only=True,
+        trust_remote_code=False,
+        weights_only=True,
+        dtype=dtype,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # to be refused here with a better reason
+    )
+    for name, found, wanted in sorted(report["mismatched_keys"]):
+        reason = f"the weights do not fit config.json: {name} is {tuple(found)}, not {tuple(wanted)}"
+        raise ModelInvalid(model.directory, reason=reason)
+    if missing := sorted(report["missing_keys"]):
+        reason = f"it is no fine-tuned classifier: its weights lack {missing[0]}"
+        raise ModelInvalid(model.directory, reason=reason)
+    return module.eval()
+
+
+def _count_positions(module: Any) -> int:
+    """Return how many tokens the model can read; RoBERTa uses no position up to its padding index."""
+    limits = [LONGEST_TEXT]
+    for name, part in module.named_modules():
+        if name.endswith("position_embeddings") and isinstance(part, torch.nn.Embedding):
+            unused = 0 if part.padding_idx is None else part.padding_idx + 1
+            limits.append(part.num_embeddings - unused)
+    return min(limits)

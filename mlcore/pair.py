@@ -1,0 +1,151 @@
+"""The models of one pair in memory, and the one thread that runs them for all callers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from mlcore import registry
+from mlcore.batching import Batcher
+from mlcore.errors import ModelInvalid, ModelsUnavailable, TextRefused
+from mlcore.keyword import KeywordClassifier, explain, keyword_classifier
+from mlcore.types import AXES, Axis, Judgement, Prediction
+
+if TYPE_CHECKING:
+    from mlcore.transformer import Ids, Row, TransformerClassifier
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 4096  # texts of all callers; more wait outside, as texts
+PORTION = 256  # texts of one caller that are tokenised at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """One text as the models read it; where their tokenizers are the same it is the same list."""
+
+    ids: dict[Axis, Ids]
+
+    @property
+    def size(self) -> int:
+        return max(map(len, self.ids.values()))
+
+
+class Pair:
+    """What judges texts: a model an axis, or why keywords stand in for it. Safe to share between threads."""
+
+    def __init__(self, name: str) -> None:
+        """Load the named pair; what cannot be used is refused, with its reason in the log."""
+        self.name = name
+        self.models: dict[Axis, TransformerClassifier] = {}
+        self.refused: dict[Axis, ModelInvalid] = {}
+        for axis in AXES:
+            self._load(axis)
+        self._shares_tokens = len(self.models) == len(AXES) and self.models["category"].shares_tokens_with(
+            self.models["sentiment"]
+        )
+        self._batcher: Batcher[Tokens, dict[Axis, Row | None]] = Batcher(
+            self._infer,
+            size=lambda tokens: tokens.size,
+            max_items=settings.ML_BATCH_SIZE,
+            max_size=min((model.max_tokens for model in self.models.values()), default=1),
+            max_waiting=MAX_WAITING,
+        )
+
+    @property
+    def revisions(self) -> dict[Axis, str]:
+        """What answers, by axis. Raises ModelsUnavailable where nothing does."""
+        return {
+            axis: model.revision if (model := self.models.get(axis)) else self._stand_in(axis).revision
+            for axis in AXES
+        }
+
+    def classify(self, texts: Sequence[str]) -> list[Judgement]:
+        """Judge each text on both axes, in order. Raises ModelsUnavailable, InferenceTimeout."""
+        judgements: list[Judgement] = []
+        for start in range(0, len(texts), PORTION):
+            judgements += self._classify(texts[start : start + PORTION])
+        return judgements
+
+    def close(self) -> None:
+        """Let the thread end once all callers have their answers."""
+        self._batcher.close()
+
+    def _classify(self, texts: Sequence[str]) -> list[Judgement]:
+        outcomes: Sequence[dict[Axis, Row | None] | Exception] = [{}] * len(texts)
+        if self.models:
+            outcomes = self._batcher.submit(self._tokenise(texts), timeout=settings.INFERENCE_TIMEOUT)
+        by_axis = {axis: self._name(axis, texts, outcomes) for axis in AXES}
+        return [
+            Judgement(category=category, sentiment=sentiment)
+            for category, sentiment in zip(by_axis["category"], by_axis["sentiment"], strict=True)
+        ]
+
+    def _tokenise(self, texts: Sequence[str]) -> list[Tokens]:
+        first = next(iter(self.models.values())).tokenise(texts)
+        by_axis = {
+            axis: first if self._shares_tokens else model.tokenise(texts) for axis, model in self.models.items()
+        }
+        return [Tokens(ids={axis: ids[place] for axis, ids in by_axis.items()}) for place in range(len(texts))]
+
+    def _infer(self, batch: Sequence[Tokens]) -> list[dict[Axis, Row | None]]:
+        rows = {axis: model.infer([tokens.ids[axis] for tokens in batch]) for axis, model in self.models.items()}
+        return [{axis: rows[axis][place] for axis in rows} for place in range(len(batch))]
+
+    def _name(
+        self, axis: Axis, texts: Sequence[str], outcomes: Sequence[dict[Axis, Row | None] | Exception]
+    ) -> list[Prediction]:
+        if not (model := self.models.get(axis)):
+            return self._stand_in(axis).predict(texts)
+        return [
+            self._fall_back(axis, text, outcome)
+            if isinstance(outcome, Exception) or (row := outcome[axis]) is None
+            else _explained(model.name(row), text, axis=axis)
+            for text, outcome in zip(texts, outcomes, strict=True)
+        ]
+
+    def _fall_back(self, axis: Axis, text: str, outcome: object) -> Prediction:
+        """Judge by keywords the one text that a sound model gave no numbers for. Raises TextRefused."""
+        revision = self.models[axis].revision
+        error = outcome if isinstance(outcome, Exception) else None
+        logger.error("%s gives no numbers for a text of %d characters", revision, len(text), exc_info=error)
+        if not settings.MLCORE_FALLBACK:
+            raise TextRefused(model=revision) from error
+        return keyword_classifier(axis).predict([text])[0]
+
+    def _stand_in(self, axis: Axis) -> KeywordClassifier:
+        if not settings.MLCORE_FALLBACK:
+            raise ModelsUnavailable(axis=axis, reason=self.refused[axis].message)
+        return keyword_classifier(axis)
+
+    def _load(self, axis: Axis) -> None:
+        try:
+            self.models[axis] = load_model(registry.find_model(self.name, axis=axis))
+        except ModelInvalid as exc:
+            # A fresh one: the traceback of the other would keep the weights in memory.
+            self.refused[axis] = ModelInvalid(exc.directory, reason=str(exc.details["reason"]))
+            outcome = "키워드 기반 분석으로 대체됩니다" if settings.MLCORE_FALLBACK else "분석할 수 없습니다"
+            logger.warning("%s: %s - %s (MODELS_DIR=%s)", axis, outcome, exc.message, settings.MODELS_DIR)
+
+
+def load_model(model: registry.Model) -> TransformerClassifier:
+    """Load a model as the settings say. Raises ModelInvalid where it cannot be used."""
+    try:
+        from mlcore.transformer import load_classifier
+    except ImportError as exc:
+        raise ModelInvalid(model.directory, reason=f"{exc.name} is not installed") from exc
+    return load_classifier(
+        model,
+        precision=settings.ML_PRECISION,
+        max_texts=settings.ML_BATCH_SIZE,
+        threads=settings.TORCH_NUM_THREADS,
+    )
+
+
+def _explained(prediction: Prediction, text: str, *, axis: Axis) -> Prediction:
+    evidence, issue = explain(text, axis=axis, label=prediction.label)
+    return replace(prediction, evidence=evidence, issue=issue)

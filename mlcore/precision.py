@@ -1,0 +1,37 @@
+"""In which numbers a model computes: the fastest that keeps its answers, by what the processor has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+Precision = Literal["float32", "bfloat16", "float16", "int8"]
+
+DTYPES: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def choose_precision(device: torch.device, *, wanted: str) -> Precision:
+    """Return what a model's own weights are computed in; "auto": what docs/decisions/0024 found to keep its answers.
+
+    An int8 copy is a model of its own: whoever switches to it has chosen.
+    """
+    if wanted != "auto":
+        return wanted  # type: ignore[return-value]  # the setting offers nothing else
+    if device.type == "cuda":
+        return "float16"
+    return "bfloat16" if device.type == "cpu" and multiplies_bfloat16() else "float32"
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions for products of bfloat16: without, they are slower than float32's."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def lays_out_weights() -> bool:
+    """Whether oneDNN's own kernels beat what torch calls otherwise: with AVX-512 they do, with AVX2 they do not."""
+    return torch.backends.cpu.get_cpu_capability() == "AVX512"
