@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from dashboard.companies import clean_aliases
@@ -73,6 +74,7 @@ class CompanyWithOutcome(Company, CompanyOutcome):
     pass
 
 
+@extend_schema_serializer(many=False)
 class CompaniesResponse(serializers.Serializer[Any]):
     companies = serializers.ListField(child=serializers.CharField())
     total_count = serializers.IntegerField()

@@ -116,14 +116,14 @@ class DashboardViewSet(ViewSet):
         """Say what the cache holds and how it did in the last 24 hours."""
         return Response(presenters.present_cache(inventory.entries(), usage=usage.last_day()))
 
-    @extend_schema(parameters=[COMPANY], responses=shapes.ClearedResponse)
+    @extend_schema(parameters=[COMPANY], responses={200: shapes.ClearedResponse})
     def clear_company(self, request: Request, company: str) -> Response:
         """Clear every layer of a company's cache; its history stays."""
         name = known_company(company).name
         message = _("The cache of %(company)s is empty.") % {"company": name}
         return Response(presenters.present_cleared(inventory.forget_subject(name), message))
 
-    @extend_schema(responses=shapes.ClearedResponse)
+    @extend_schema(responses={200: shapes.ClearedResponse})
     def clear_all(self, request: Request) -> Response:
         """Clear the whole cache; history and tasks stay."""
         return Response(presenters.present_cleared(inventory.forget_all(), _("The cache is empty.")))

@@ -106,7 +106,8 @@ class SearchViewSet(ViewSet):
 
     def _batch_item(self, body: NewsSearchRequest, outcome: services.Outcome | None) -> dict[str, object]:
         if outcome is None:
-            return {"error": validation_envelope(body.errors), "query": body.initial_data.get("query")}
+            asked = body.initial_data.get("query")
+            return {"error": validation_envelope(body.errors), "query": asked if isinstance(asked, str) else None}
         return present_batch_item(
             outcome,
             query=body.validated_data["query"],
