@@ -13,6 +13,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from dashboard import selectors, selftest, services, tasks, workers
+from mlcore.following import start_following
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def start() -> None:
     connection.close()
     for work in (run_queued, run_due_tasks):
         threading.Thread(target=_forever, args=(work,), name=work.__name__, daemon=True).start()
+    start_following()
 
 
 def run_queued() -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 from celery import Task, shared_task
 from celery.exceptions import OperationalError
-from celery.signals import worker_init, worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import transaction
 
 from dashboard import history, selectors, selftest, services, workers
 from dashboard.errors import WorkerUnavailable
 from dashboard.models import Analysis
+from mlcore.following import start_following
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,13 @@ def take_name(**kwargs: object) -> None:
 @worker_ready.connect
 def start_heart(**kwargs: object) -> None:
     _heart.start()
+
+
+@worker_process_init.connect
+@worker_ready.connect
+def follow_models(**kwargs: object) -> None:
+    """Each process of a worker, or the one of a pool without processes, takes up what models are switched to."""
+    start_following()
 
 
 @worker_shutdown.connect

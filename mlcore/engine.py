@@ -1,21 +1,23 @@
 """The engine: texts in, judgements on both axes out. All that other apps call.
 
 Each axis is answered by the active pair's model where it can be used, else by the lexicons of keyword.py. The pair is
-loaded by the first texts that need it, once a process; asking what would answer loads nothing.
+loaded by the first texts that need it, once a process; asking what would answer loads nothing. Another one is taken up
+by `Engine.follow`, which long-lived processes call every second (mlcore/following.py).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
 
-from mlcore import registry
+from mlcore import choice, registry
 from mlcore.errors import ModelInvalid, ModelsUnavailable
 from mlcore.keyword import keyword_classifier
-from mlcore.pair import Pair
+from mlcore.succession import Succession
 from mlcore.types import AXES, Axis, Judgement, Method
 
 
@@ -26,53 +28,96 @@ class AxisStatus:
     axis: Axis
     method: Method | None  # None: nothing does, MLCORE_FALLBACK is off
     revision: str | None  # of what answers: "test123_category@9f3c1a2b4d5e", "keyword@..."
-    reason: str | None  # why the model does not answer, for an operator
+    reason: str | None  # for an operator: why the model does not answer, or why it is not the one that was chosen
 
 
 class Engine:
-    """The pair of one process. Safe to share between threads."""
+    """The models of one process. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._pair: Pair | None = None
-        self._changing = threading.Lock()
+        self._pairs = Succession()
 
     def classify(self, texts: Sequence[str]) -> list[Judgement]:
         """Judge each text on both axes, in order; a judgement names words of the text as evidence.
 
         Raises ModelsUnavailable where a model cannot be used and MLCORE_FALLBACK is off; InferenceTimeout.
         """
-        return self.current().classify(texts) if texts else []
+        if not texts:
+            return []
+        with self.pinned() as pin:
+            return pin.classify(texts)
 
-    def current(self) -> Pair:
-        """Return what judges now, loaded if need be. What holds on to it is answered by it, whatever comes after."""
-        with self._changing:
-            self._pair = self._pair or Pair(registry.active_name())
-            return self._pair
+    @contextmanager
+    def pinned(self) -> Iterator[Pin]:
+        """Hold what judges now: whatever is chosen meanwhile, one pair judges all that is asked of the pin."""
+        pin = Pin(self._pairs)
+        try:
+            yield pin
+        finally:
+            pin.release()
+
+    def follow(self) -> None:
+        """Take up what was chosen, or put in the place of the active pair's files, since it was loaded.
+
+        Loads in the calling thread; until it is done, and where it fails, the pair in memory goes on answering.
+        """
+        self._pairs.follow()
 
     def status(self, axis: Axis) -> AxisStatus:
         """Say what answers for an axis; before the first texts, what will by the look of its files."""
-        pair = self._pair
         try:
-            if pair is None:
-                revision = registry.active_model(axis).revision
+            if (pair := self._pairs.current) is None:
+                revision = active_model(axis).revision
             elif axis in pair.refused:
                 raise pair.refused[axis]
             else:
                 revision = pair.models[axis].revision
         except ModelInvalid as exc:
             return _describe_fallback(axis, reason=exc.message)
-        return AxisStatus(axis=axis, method="model", revision=revision, reason=None)
+        return AxisStatus(axis=axis, method="model", revision=revision, reason=self._pairs.fault)
 
     def device_name(self) -> str:
         """Return where models run: "cpu", "mps", "cuda:0 NVIDIA H200"; known once one is loaded."""
-        if self._pair:
-            return next((model.device_name for model in self._pair.models.values()), "cpu")
+        if pair := self._pairs.current:
+            return next((model.device_name for model in list(pair.models.values())), "cpu")
         return "not loaded yet" if any(self.status(axis).method == "model" for axis in AXES) else "cpu"
 
     def close(self) -> None:
         """Let go of the models."""
+        self._pairs.close()
+
+
+class Pin:
+    """One pair for the length of an analysis; loaded when the first text is to be judged."""
+
+    def __init__(self, pairs: Succession) -> None:
+        self._pairs = pairs
+        self._pair = pairs.borrow_loaded()
+        self._promised: dict[Axis, str] | None = None
+
+    @property
+    def revisions(self) -> dict[Axis, str]:
+        """What judges, by axis; by the look of the files as long as nothing is loaded. Raises ModelsUnavailable."""
         if self._pair:
-            self._pair.close()
+            return self._pair.revisions
+        if self._promised is None:
+            self._promised = engine_revisions()
+        return self._promised
+
+    def load(self) -> None:
+        """Load the pair if that is still to be done; only now is it sure what its revisions are."""
+        self._pair = self._pair or self._pairs.borrow()
+
+    def classify(self, texts: Sequence[str]) -> list[Judgement]:
+        """Judge each text on both axes, in order. Raises ModelsUnavailable, InferenceTimeout."""
+        pair = self._pair = self._pair or self._pairs.borrow()
+        return pair.classify(texts)
+
+    def release(self) -> None:
+        """Give the pair back; the pin is of no use any more."""
+        pair, self._pair = self._pair, None
+        if pair:
+            self._pairs.give_back(pair)
 
 
 _engine: Engine | None = None
@@ -94,6 +139,7 @@ def reset_engine() -> None:
         if _engine:
             _engine.close()
         _engine = None
+    choice.forget()
 
 
 def engine_status() -> tuple[AxisStatus, ...]:
@@ -118,6 +164,11 @@ def engine_revisions() -> dict[Axis, str]:
 def device_name() -> str:
     """Return where models run, see Engine.device_name."""
     return get_engine().device_name()
+
+
+def active_model(axis: Axis) -> registry.Model:
+    """Return the model of an axis of the active pair on disk. Raises ModelInvalid, saying why there is none."""
+    return registry.find_model(choice.active_name(), axis=axis)
 
 
 def _describe_fallback(axis: Axis, *, reason: str) -> AxisStatus:

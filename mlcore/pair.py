@@ -41,6 +41,7 @@ class Pair:
     def __init__(self, name: str) -> None:
         """Load the named pair; what cannot be used is refused, with its reason in the log."""
         self.name = name
+        self.files = registry.files_of(name)  # as they were when it was loaded
         self.models: dict[Axis, TransformerClassifier] = {}
         self.refused: dict[Axis, ModelInvalid] = {}
         for axis in AXES:

@@ -23,6 +23,7 @@ from mlcore.labels import map_labels
 from mlcore.types import AXES, Axis
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+COPY_FACTS = "quantization.json"  # of a copy NAME@PRECISION, written by who made it
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 
 
@@ -65,14 +66,7 @@ class Model:
         return f"{self.directory.name}@{digest.hexdigest()[:12]}"
 
 
-def active_name() -> str:
-    """Return the name of the pair to classify with."""
-    return str(settings.MODEL_NAME)
-
-
-def active_model(axis: Axis) -> Model:
-    """Return the active pair's model of an axis. Raises ModelInvalid, saying why there is none."""
-    return find_model(active_name(), axis=axis)
+PairFiles = dict[Axis, tuple[File, ...]]
 
 
 def list_names() -> list[str]:
@@ -88,7 +82,7 @@ def list_names() -> list[str]:
 def find_model(name: str, *, axis: Axis) -> Model:
     """Return the named pair's model of an axis. Raises ModelInvalid, saying what is wrong with its files."""
     directory = Path(settings.MODELS_DIR) / f"{name}_{axis}"
-    if not name or name != Path(name).name:
+    if not is_name(name):
         raise ModelInvalid(directory, reason=f"{name!r} is not a model's name")
     try:
         return _inspect(directory, _files(directory), axis, tuple(settings.MODEL_LABELS[axis]))
@@ -96,6 +90,38 @@ def find_model(name: str, *, axis: Axis) -> Model:
         raise ModelInvalid(directory, reason=_said(exc)) from exc
     except ValueError as exc:
         raise ModelInvalid(directory, reason=str(exc)) from exc
+
+
+def find_usable(name: str, *, axis: Axis) -> Model:
+    """Return a pair's model that may be made active: a copy must agree with its original. Raises ModelInvalid."""
+    model = find_model(name, axis=axis)
+    if is_copy(name):
+        agreement = _read_agreement(model)
+        if agreement < settings.MIN_COPY_AGREEMENT:
+            said = f"it agrees with the original on {agreement:.2%} of texts, MIN_COPY_AGREEMENT is"
+            raise ModelInvalid(model.directory, reason=f"{said} {settings.MIN_COPY_AGREEMENT:.2%}")
+    return model
+
+
+def original_name(name: str) -> str:
+    """Return whose copy it is: "test123" of "test123@int8"; an original is its own."""
+    return name.partition("@")[0]
+
+
+def is_copy(name: str) -> bool:
+    return "@" in name
+
+
+def _read_agreement(model: Model) -> float:
+    """Return what share of texts a copy judges as its original does, as optimize_models measured it, 0..1."""
+    try:
+        facts = _read_json(model.directory / COPY_FACTS)
+    except (ValueError, OSError) as exc:
+        raise ModelInvalid(model.directory, reason=f"{COPY_FACTS} does not say how it agrees: {exc}") from exc
+    agreement = facts.get("agreement") if isinstance(facts, dict) else None
+    if isinstance(agreement, bool) or not isinstance(agreement, int | float) or not 0 <= agreement <= 1:
+        raise ModelInvalid(model.directory, reason=f"{COPY_FACTS} has no agreement between 0 and 1")
+    return float(agreement)
 
 
 @lru_cache(maxsize=64)
@@ -178,6 +204,22 @@ def _data_size(header: bytes) -> int:
         return max(int(entry["data_offsets"][1]) for name, entry in tensors.items() if name != "__metadata__")
     except (ValueError, LookupError, TypeError, AttributeError):
         return -1
+
+
+def files_of(name: str) -> PairFiles:
+    """Return the files of both models of a pair, by axis; none where there is no such directory."""
+    found: PairFiles = {}
+    for axis in AXES:
+        try:
+            found[axis] = _files(Path(settings.MODELS_DIR) / f"{name}_{axis}") if is_name(name) else ()
+        except (OSError, ValueError):
+            found[axis] = ()
+    return found
+
+
+def is_name(name: str) -> bool:
+    """Whether it may be the name of a pair, rather than a way to another directory."""
+    return bool(name) and name == Path(name).name and "\0" not in name
 
 
 def _read_json(path: Path) -> object:

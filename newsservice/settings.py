@@ -215,7 +215,14 @@ MODELS_DIR = env_path(
     "Holds {MODEL_NAME}_category and {MODEL_NAME}_sentiment.",
     base=BASE_DIR,
 )
-MODEL_NAME = env_str("MODEL_NAME", "test123", "The pair of models to classify with.")
+MODEL_NAME = env_str("MODEL_NAME", "test123", "The pair to classify with, until `manage.py switch_model` chose one.")
+MIN_COPY_AGREEMENT = env_float(
+    "MIN_COPY_AGREEMENT",
+    0.98,
+    "Share of texts on which a copy in another precision must agree with its original to be switched to.",
+    at_least=0,
+    at_most=1,
+)
 MLCORE_FALLBACK = env_bool(
     "MLCORE_FALLBACK", True, "false: an unusable model is a 503 rather than an analysis by keywords."
 )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 
-from mlcore.engine import engine_revisions, get_engine
+from mlcore.engine import Pin, engine_revisions, get_engine
 from mlcore.types import Judgement
 from newsservice.errors import DomainError
 from newsservice.metrics import CACHE_LOOKS
@@ -201,17 +201,20 @@ def _analyze(
     query: SearchQuery, options: Options, *, trigger: str, analysis_id: int | None, on_progress: Progress
 ) -> Analysis:
     found = _search(query, options, serve_stale=False).value
-    judged = pipeline.judge_stories(
-        found.stories[: _reach(found, options)],
-        names=(query.text, *query.aliases),
-        classify=lambda texts: _classify(texts, use_known=options.mode != "bypass", on_progress=on_progress),
-    )
+    with get_engine().pinned() as pin:  # one pair judges all of it, whatever is switched to meanwhile
+        use_known = options.mode != "bypass"
+        judged = pipeline.judge_stories(
+            found.stories[: _reach(found, options)],
+            names=(query.text, *query.aliases),
+            classify=lambda texts: _classify(texts, pin, use_known=use_known, on_progress=on_progress),
+        )
+        revisions = pin.revisions
     collected.remember([one for one in judged if one.story.relevance.is_about])
     analysis = Analysis(
         company=query.text,
         analysis_id=analysis_id,
         analyzed_at=datetime.now(UTC),
-        models=engine_revisions(),
+        models=revisions,
         found=found,
         judged=judged,
         summary=pipeline.summarize(judged),
@@ -239,16 +242,21 @@ def _shown(analysis: Analysis, options: Options) -> Analysis:
     return replace(analysis, judged=judged, summary=pipeline.summarize(judged, counts_all=counts_all))
 
 
-def _classify(texts: Sequence[str], *, use_known: bool, on_progress: Progress) -> list[Judgement]:
+def _classify(texts: Sequence[str], pin: Pin, *, use_known: bool, on_progress: Progress) -> list[Judgement]:
     """Classify what these revisions have not judged before, a portion at a time; the rest is remembered."""
-    judgements = predictions.recall(texts, engine_revisions()) if use_known else {}
+    judgements = predictions.recall(texts, pin.revisions) if use_known else {}
+    if any(text not in judgements for text in texts):
+        promised = pin.revisions
+        pin.load()
+        if use_known and pin.revisions != promised:
+            judgements = predictions.recall(texts, pin.revisions)
     new = list(dict.fromkeys(text for text in texts if text not in judgements))
     for start in range(0, len(new), PORTION):
         on_progress(len(judgements), len(judgements) + len(new) - start)
         portion = new[start : start + PORTION]
-        judged = dict(zip(portion, get_engine().classify(portion), strict=True))
+        judged = dict(zip(portion, pin.classify(portion), strict=True))
         if use_known:
-            predictions.keep(judged, engine_revisions())
+            predictions.keep(judged, pin.revisions)
         judgements |= judged
     on_progress(len(judgements), len(judgements))
     return [judgements[text] for text in texts]

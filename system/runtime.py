@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from mlcore.engine import device_name, engine_status
+from mlcore.engine import AxisStatus, device_name, engine_status
 from search import store
 from search.providers import current_provider
 
@@ -13,8 +13,15 @@ def describe_runtime() -> dict[str, object]:
     """Return provider, engine (by axis), device and cache. Loads no model."""
     return {
         "provider": current_provider().name,
-        "engine": {status.axis: status.revision or f"none: {status.reason}" for status in engine_status()},
+        "engine": {status.axis: _describe(status) for status in engine_status()},
         "device": device_name(),
         "cache": "redis" if settings.REDIS_URL else "local memory",
         "redis_connected": bool(settings.REDIS_URL) and store.is_connected(),
     }
+
+
+def _describe(status: AxisStatus) -> str:
+    """Return what answers, and why it is not what was chosen where it is not."""
+    if status.method == "model" and status.reason:
+        return f"{status.revision} ({status.reason})"
+    return status.revision or f"none: {status.reason}"

@@ -19,6 +19,8 @@ from mlcore.keyword import explain
 from mlcore.types import Judgement
 from tests.models import TEXTS, edit_json, edit_weights, make_pair
 
+pytestmark = pytest.mark.django_db
+
 
 @pytest.fixture(scope="module")
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:

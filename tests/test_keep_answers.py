@@ -281,11 +281,11 @@ def test_what_cannot_be_read_back_is_made_anew(naver, caplog):
 
 
 def test_the_same_text_is_never_judged_twice(naver, monkeypatch):
-    from mlcore.engine import Engine
+    from mlcore.pair import Pair
 
     judged: list[str] = []
-    classify = Engine.classify
-    monkeypatch.setattr(Engine, "classify", lambda self, texts: (judged.extend(texts), classify(self, texts))[1])
+    classify = Pair.classify
+    monkeypatch.setattr(Pair, "classify", lambda self, texts: (judged.extend(texts), classify(self, texts))[1])
     analyze_company("한빛전자", FIFTY)
     analyze_company("한빛전자", Options(max_results=50, sort="date"))
     analyze_company("한빛전자", Options(max_results=50, mode="refresh"))

@@ -15,11 +15,12 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
-from mlcore import registry
-from mlcore.engine import device_name, engine_revisions, engine_status, get_engine, reset_engine
+from mlcore.engine import active_model, device_name, engine_revisions, engine_status, get_engine, reset_engine
 from mlcore.labels import map_labels
 from mlcore.types import Axis
 from tests.models import TEXTS, copy_pair, edit_json, make_pair, to_bin, to_vocab_txt, write_json
+
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_tokenizer_json_is_enough_of_a_tokenizer(models_dir: Path) -> None:
 def test_a_label_encoder_may_be_written_three_ways(models_dir: Path, encoder: object) -> None:
     write_json(models_dir / "test123_category" / "label_encoder.json", encoder)
 
-    assert registry.active_model("category").labels == ("E", "S", "G", "none")
+    assert active_model("category").labels == ("E", "S", "G", "none")
 
 
 def test_the_label_encoder_decides_over_id2label(models_dir: Path) -> None:
@@ -131,14 +132,14 @@ def test_id2label_speaks_where_there_is_no_label_encoder(models_dir: Path) -> No
     names = {"0": "Neutral", "1": "POS", "2": "neg"}
     edit_json(directory / "config.json", lambda config: config.update(id2label=names))
 
-    assert registry.active_model("sentiment").labels == ("neutral", "positive", "negative")
+    assert active_model("sentiment").labels == ("neutral", "positive", "negative")
 
 
 def test_a_setting_names_the_classes_of_a_model_that_names_none(models_dir: Path, settings: Settings) -> None:
     (models_dir / "test123_sentiment" / "label_encoder.json").unlink()
     settings.MODEL_LABELS = {"category": [], "sentiment": ["부정", "중립", "긍정"]}
 
-    assert registry.active_model("sentiment").labels == ("negative", "neutral", "positive")
+    assert active_model("sentiment").labels == ("negative", "neutral", "positive")
 
 
 def test_a_further_class_is_a_key_of_its_own_and_a_lacking_none_scores_zero(
@@ -173,31 +174,31 @@ def test_labels_are_known_in_many_spellings(axis: Axis, names: list[str], codes:
 
 def test_the_revision_changes_with_any_file_and_with_the_labels(models_dir: Path, settings: Settings) -> None:
     directory = models_dir / "test123_category"
-    revisions = [registry.active_model("category").revision]
-    assert registry.active_model("category").revision == revisions[0]
+    revisions = [active_model("category").revision]
+    assert active_model("category").revision == revisions[0]
     assert revisions[0].startswith("test123_category@")
 
     (directory / "label_encoder.json").unlink()
     settings.MODEL_LABELS = {"category": ["E", "S", "G", "기타"], "sentiment": []}
-    revisions.append(registry.active_model("category").revision)
+    revisions.append(active_model("category").revision)
     settings.MODEL_LABELS = {"category": ["S", "E", "G", "기타"], "sentiment": []}
-    revisions.append(registry.active_model("category").revision)
+    revisions.append(active_model("category").revision)
     edit_json(directory / "tokenizer_config.json", lambda config: config.update(model_max_length=256))
-    revisions.append(registry.active_model("category").revision)
+    revisions.append(active_model("category").revision)
     weights = directory / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    revisions.append(registry.active_model("category").revision)
+    revisions.append(active_model("category").revision)
 
     assert len(set(revisions)) == len(revisions)
 
 
 def test_two_copies_of_a_model_have_one_revision(models_dir: Path, tmp_path: Path, settings: Settings) -> None:
-    revision = registry.active_model("category").revision
+    revision = active_model("category").revision
     settings.MODELS_DIR = copy_pair(models_dir, tmp_path / "elsewhere")
 
-    assert registry.active_model("category").revision == revision
+    assert active_model("category").revision == revision
 
 
 def test_a_loaded_model_goes_on_when_its_files_are_gone(models_dir: Path) -> None:

@@ -14,8 +14,7 @@ from django.core.checks import run_checks
 from pytest_django import Settings
 from safetensors.torch import load_file
 
-from mlcore import registry
-from mlcore.engine import device_name, engine_revisions, engine_status, get_engine, reset_engine
+from mlcore.engine import active_model, device_name, engine_revisions, engine_status, get_engine, reset_engine
 from mlcore.errors import ModelInvalid, ModelsUnavailable
 from mlcore.labels import map_labels
 from mlcore.types import Axis
@@ -32,6 +31,8 @@ from tests.models import (
 
 EMBEDDINGS = "roberta.embeddings.word_embeddings.weight"
 Damage = Callable[[Path], object]
+
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +188,7 @@ def test_what_the_files_show_is_known_before_anything_is_loaded(category: Path, 
     inflict(category)
 
     with pytest.raises(ModelInvalid) as caught:
-        registry.active_model("category")
+        active_model("category")
 
     assert reason in caught.value.message
     assert engine_status()[0].method == "keyword"
@@ -290,11 +291,11 @@ def test_a_setting_of_the_wrong_length_is_refused(category: Path, settings: Sett
     settings.MODEL_LABELS = {"category": ["E", "S", "G"], "sentiment": []}
 
     with pytest.raises(ModelInvalid, match="MODEL_LABELS_CATEGORY names 3 labels, the model has 4"):
-        registry.active_model("category")
+        active_model("category")
 
 
 def test_deeply_nested_json_is_refused(category: Path) -> None:
     (category / "config.json").write_text("[" * 100_000 + json.dumps(1))
 
     with pytest.raises(ModelInvalid, match="is not JSON"):
-        registry.active_model("category")
+        active_model("category")

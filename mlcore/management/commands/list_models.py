@@ -8,67 +8,65 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from mlcore import registry
-from mlcore.errors import ModelInvalid
-from mlcore.types import AXES, Axis
+from mlcore.choice import active_name, current_choice
+from mlcore.listing import Half, PairListing, list_pairs
 
 
 class Command(BaseCommand):
-    help = "List the model pairs under MODELS_DIR: revision, labels, size, and why one cannot be used."
+    help = "List the model pairs under MODELS_DIR: revision, labels, size, copies, and why one cannot be used."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: object, **options: Any) -> None:
-        pairs = [_describe_pair(name) for name in registry.list_names()]
-        listing = {"models_dir": str(settings.MODELS_DIR), "active": registry.active_name(), "models": pairs}
+        pairs, active = list_pairs(), active_name()
         if options["json"]:
+            listing = {
+                "models_dir": str(settings.MODELS_DIR),
+                "active": active,
+                "former": current_choice().former or None,
+                "models": [_describe_pair(pair) for pair in pairs],
+            }
             self.stdout.write(json.dumps(listing, ensure_ascii=False, indent=2))
             return
-        self.stdout.write(f"{len(pairs)} in {settings.MODELS_DIR}; MODEL_NAME is {registry.active_name()}")
+        self.stdout.write(f"{len(pairs)} in {settings.MODELS_DIR}; active: {active}")
+        if active != settings.MODEL_NAME:
+            said = f"switch_model chose {active}; MODEL_NAME={settings.MODEL_NAME} is not heeded"
+            self.stdout.write(self.style.WARNING(said))
         for pair in pairs:
             self._write_pair(pair)
 
-    def _write_pair(self, pair: dict[str, Any]) -> None:
-        verdict = self.style.SUCCESS("valid") if pair["valid"] else self.style.ERROR("not valid")
-        self.stdout.write(f"\n{pair['name']}  {verdict}{'  ACTIVE' if pair['active'] else ''}")
-        for axis, half in pair["axes"].items():
-            if half["valid"]:
-                size = f"{half['size_bytes'] / 1e6:.1f} MB"
-                said = f"{half['revision']}  {' '.join(half['labels'])}  {size}  {half['architecture']}"
+    def _write_pair(self, pair: PairListing) -> None:
+        verdict = self.style.SUCCESS("valid") if pair.is_valid else self.style.ERROR("not valid")
+        copy_of = f"  copy of {pair.original}" if pair.is_copy else ""
+        self.stdout.write(f"\n{pair.name}  {verdict}{copy_of}{'  ACTIVE' if pair.is_active else ''}")
+        for half in pair.halves:
+            if half.is_valid:
+                size = f"{(half.size_bytes or 0) / 1e6:.1f} MB"
+                said = f"{half.revision}  {' '.join(half.labels)}  {size}  {half.architecture}"
             else:
-                said = self.style.ERROR(half["reason"])
-            self.stdout.write(f"  {axis:<10} {said}")
+                said = self.style.ERROR(str(half.reason))
+            self.stdout.write(f"  {half.axis:<10} {said}")
 
 
-def _describe_pair(name: str) -> dict[str, Any]:
-    axes = {axis: _describe_half(name, axis=axis) for axis in AXES}
+def _describe_pair(pair: PairListing) -> dict[str, Any]:
     return {
-        "name": name,
-        "active": name == registry.active_name(),
-        "valid": all(half["valid"] for half in axes.values()),
-        "axes": axes,
+        "name": pair.name,
+        "active": pair.is_active,
+        "valid": pair.is_valid,
+        "copy_of": pair.original if pair.is_copy else None,
+        "copies": list(pair.copies),
+        "axes": {half.axis: _describe_half(half) for half in pair.halves},
     }
 
 
-def _describe_half(name: str, *, axis: Axis) -> dict[str, Any]:
-    try:
-        model = registry.find_model(name, axis=axis)
-        return {
-            "valid": True,
-            "revision": model.revision,
-            "labels": list(model.labels),
-            "architecture": model.architecture,
-            "size_bytes": model.size,
-            "reason": None,
-        }
-    except ModelInvalid as exc:
-        return {
-            "valid": False,
-            "revision": None,
-            "labels": [],
-            "architecture": None,
-            "size_bytes": None,
-            "reason": exc.message,
-        }
+def _describe_half(half: Half) -> dict[str, Any]:
+    return {
+        "valid": half.is_valid,
+        "revision": half.revision,
+        "labels": list(half.labels),
+        "architecture": half.architecture,
+        "size_bytes": half.size_bytes,
+        "reason": half.reason,
+    }

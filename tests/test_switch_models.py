@@ -1,0 +1,296 @@
+"""Another pair of models is switched to while the one before answers; a bad one is refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import requests
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from mlcore import choice, succession
+from mlcore.engine import engine_revisions, engine_status, get_engine, reset_engine
+from mlcore.models import Choice
+from tests.models import TEXTS, copy_pair, edit_json, edit_weights, make_model, make_pair, write_json
+from tests.servers import wait_until
+from tests.test_run_the_service import COMPANY, MANAGE, ROOT, environment, migrate, running
+
+pytestmark = pytest.mark.django_db
+
+REVERSED = ("기타", "G", "S", "E")
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    models_dir = tmp_path_factory.mktemp("models")
+    make_pair(models_dir, "test123")
+    make_pair(models_dir, "next", category=REVERSED)
+    return models_dir
+
+
+@pytest.fixture
+def models_dir(pristine: Path, tmp_path: Path, settings: Settings) -> Iterator[Path]:
+    settings.MODELS_DIR = copy_pair(pristine, tmp_path / "models")
+    settings.MODEL_NAME = "test123"
+    reset_engine()
+    yield settings.MODELS_DIR
+    reset_engine()
+
+
+def switch(*arguments: str) -> str:
+    printed = StringIO()
+    call_command("switch_model", *arguments, stdout=printed, no_color=True)
+    return printed.getvalue()
+
+
+def names() -> set[str]:
+    return {revision.partition("_")[0] for revision in engine_revisions().values()}
+
+
+def test_a_switch_is_taken_up_and_rolled_back_at_once(models_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = get_engine().classify(TEXTS)
+    switch("next")
+    assert names() == {"test123"}  # not before a look
+    get_engine().follow()
+    after = get_engine().classify(TEXTS)
+    assert names() == {"next"}
+    assert after != before
+
+    caplog.set_level(logging.INFO, logger="mlcore")
+    caplog.clear()
+    assert "test123 is active" in switch("--rollback")
+    get_engine().follow()
+
+    assert names() == {"test123"}
+    assert get_engine().classify(TEXTS) == before
+    assert "모델 로드 완료" not in caplog.text  # the former was still in memory
+    switch("--rollback")  # and forth again
+    assert choice.active_name() == "next"
+
+
+def test_a_process_that_starts_later_keeps_the_choice(models_dir: Path) -> None:
+    switch("next")
+    reset_engine()
+
+    assert names() == {"next"}
+    get_engine().classify(TEXTS)
+    assert names() == {"next"}
+
+
+def test_who_began_with_a_pair_ends_with_it(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(succession, "FORMER_SECONDS", 0)
+    with get_engine().pinned() as pin:
+        first = pin.classify(TEXTS)
+        revisions = pin.revisions
+        switch("next")
+        get_engine().follow()
+        get_engine().follow()  # the former's time is over; the pin still holds it
+        held = weakref.ref(pin._pair)
+        assert pin.classify(TEXTS) == first
+        assert pin.revisions == revisions
+        assert names() == {"next"}
+        assert held() is not None
+    wait_until(lambda: get_engine().follow() or held() is None)  # given back, it is let go of
+
+
+def test_a_pair_that_cannot_be_loaded_is_refused_and_nothing_changes(models_dir: Path) -> None:
+    get_engine().classify(TEXTS)
+    edit_weights(models_dir / "next_sentiment", lambda w: w["classifier.dense.weight"].fill_(float("nan")))
+
+    for name, reason in [
+        ("next", "its weights hold NaN"),
+        ("nowhere", "there is no such directory"),
+        ("../models/test123", "is not a model's name"),
+    ]:
+        with pytest.raises(CommandError, match=reason):
+            switch(name)
+    with pytest.raises(CommandError, match="no former"):
+        switch("--rollback")
+
+    assert not Choice.objects.exists()
+    get_engine().follow()
+    assert names() == {"test123"}
+
+
+def test_where_a_running_process_cannot_load_it_the_pair_before_goes_on(
+    models_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = get_engine().classify(TEXTS)
+    switch("next")
+    shutil.rmtree(models_dir / "next_category")
+    get_engine().follow()
+    get_engine().follow()
+
+    assert get_engine().classify(TEXTS) == before
+    assert "next was chosen but does not answer" in str(engine_status()[0].reason)
+    assert [record.levelname for record in caplog.records if "test123 goes on" in record.message] == ["ERROR"]
+    switch("--rollback")
+    get_engine().follow()
+    assert engine_status()[0].reason is None
+
+
+def test_other_files_under_the_same_name_are_taken_up_once_they_lie_still(models_dir: Path) -> None:
+    get_engine().classify(TEXTS)
+    before = engine_revisions()
+    edit_weights(models_dir / "test123_sentiment", lambda w: w["classifier.dense.weight"].mul_(-1))
+    get_engine().follow()
+    assert engine_revisions() == before
+    get_engine().follow()
+
+    assert engine_revisions()["category"] == before["category"]
+    assert engine_revisions()["sentiment"] != before["sentiment"]
+
+
+def test_a_pair_whose_files_are_gone_goes_on_from_memory(models_dir: Path) -> None:
+    before = get_engine().classify(TEXTS)
+    shutil.rmtree(models_dir)
+    for _ in range(3):
+        get_engine().follow()
+
+    assert get_engine().classify(TEXTS) == before
+
+
+def test_a_copy_must_agree_with_its_original(models_dir: Path) -> None:
+    for axis in ("category", "sentiment"):
+        shutil.copytree(models_dir / f"test123_{axis}", models_dir / f"test123@int8_{axis}")
+    with pytest.raises(CommandError, match=r"quantization\.json"):
+        switch("test123@int8")
+    for axis, agreement in (("category", 0.99), ("sentiment", 0.97)):
+        write_json(models_dir / f"test123@int8_{axis}" / "quantization.json", {"agreement": agreement})
+    with pytest.raises(CommandError, match=r"97\.00%.*98\.00%"):
+        switch("test123@int8")
+    edit_json(models_dir / "test123@int8_sentiment" / "quantization.json", lambda facts: facts.update(agreement=0.98))
+
+    assert "test123@int8 is active" in switch("test123@int8")
+    printed = StringIO()
+    call_command("list_models", "--json", stdout=printed)
+    listing = json.loads(printed.getvalue())
+    assert [(pair["name"], pair["copy_of"], pair["active"]) for pair in listing["models"]] == [
+        ("next", None, False),
+        ("test123", None, False),
+        ("test123@int8", "test123", True),
+    ]
+    assert listing["models"][1]["copies"] == ["test123@int8"]
+
+
+def test_a_setting_that_is_not_heeded_is_said(models_dir: Path) -> None:
+    assert not [message for message in run_checks() if message.id == "mlcore.W003"]
+    switch("next")
+
+    (warning,) = [message for message in run_checks() if message.id == "mlcore.W003"]
+    assert "MODEL_NAME=test123 is not heeded" in warning.msg
+    printed = StringIO()
+    call_command("list_models", stdout=printed, no_color=True)
+    assert "MODEL_NAME=test123 is not heeded" in printed.getvalue()
+
+
+def test_a_database_that_is_away_costs_no_answer(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.db import OperationalError
+
+    switch("next")
+    assert choice.active_name() == "next"
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(Choice.objects, "filter", fail)
+
+    assert choice.active_name(is_fresh=True) == "next"
+
+
+def test_warmup_loads_the_active_pair(models_dir: Path) -> None:
+    printed = StringIO()
+    switch("next")
+    call_command("warmup_models", stdout=printed, no_color=True)
+
+    assert "next_category@" in printed.getvalue()
+
+
+@pytest.mark.timeout(300)
+def test_a_running_service_switches_without_a_failed_request(tmp_path: Path, pristine: Path) -> None:
+    """Requests in a stream, two switches at once in the middle of it, a restart, a rollback."""
+    shutil.copytree(pristine, tmp_path / "models")
+    make_model(tmp_path / "models" / "third_category", labels=("S", "기타", "E", "G"))
+    shutil.copytree(tmp_path / "models" / "next_sentiment", tmp_path / "models" / "third_sentiment")
+    variables = {"MODELS_DIR": str(tmp_path / "models"), "MODEL_NAME": "test123", "MONITORED_COMPANIES": ","}
+    migrate(tmp_path, **variables)
+    gunicorn = [sys.executable, "-m", "gunicorn"]
+
+    def manage(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*MANAGE, *arguments],
+            cwd=ROOT,
+            env=environment(tmp_path, **variables),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    with running(tmp_path, gunicorn, until="시작 완료", **variables) as service:
+        answers: list[tuple[int, frozenset[str]]] = []
+        stopped = threading.Event()
+
+        def ask(number: int) -> None:
+            while not stopped.is_set():
+                company = quote(["삼성전자", "LG전자"][number % 2])
+                response = requests.post(
+                    f"{service.url}/api/v1/search/companies/{company}/analyze",
+                    json={"force_refresh": number == 0},
+                    timeout=60,
+                )
+                found = response.json() if response.status_code == 200 else {}
+                models = found.get("analysis_metadata", {}).get("models", {})
+                answers.append((response.status_code, frozenset(one.partition("_")[0] for one in models.values())))
+                time.sleep(0.1)  # leaves the processor to who switches
+
+        with ThreadPoolExecutor(3) as pool:
+            asking = [pool.submit(ask, number) for number in range(3)]
+            wait_until(lambda: len(answers) > 10, seconds=90)
+            with ThreadPoolExecutor(2) as switching:
+                done = list(switching.map(lambda name: manage("switch_model", name), ["next", "third"]))
+            assert [one.returncode for one in done] == [0, 0], [one.stderr for one in done]
+            active = json.loads(manage("list_models", "--json").stdout)["active"]
+            try:
+                wait_until(lambda: answers[-1][1] == {active}, seconds=20)
+                count = len(answers)
+                wait_until(lambda: len(answers) > count + 20, seconds=60)
+            finally:
+                stopped.set()
+            for one in asking:
+                one.result()
+
+        assert {status for status, _ in answers} == {200}
+        assert all(len(models) == 1 for _, models in answers), set(answers)  # one pair judged each
+        assert {models for _, models in answers[count:]} == {frozenset({active})}
+        assert {frozenset({"test123"}), frozenset({active})} <= {models for _, models in answers}
+
+        refused = manage("switch_model", "nowhere")
+        assert refused.returncode != 0
+        assert "no such directory" in refused.stderr
+        service.stop()
+
+    former = {"next": "third", "third": "next"}[active]
+    with running(tmp_path, gunicorn, until="시작 완료", **variables) as service:
+
+        def judged_by() -> str:
+            answer = requests.post(service.url + COMPANY + "/analyze", timeout=60).json()
+            return answer["analysis_metadata"]["models"]["category"].partition("_")[0]
+
+        assert judged_by() == active
+        assert manage("switch_model", "--rollback").returncode == 0
+        wait_until(lambda: judged_by() == former, seconds=20)
