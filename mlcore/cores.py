@@ -22,21 +22,16 @@ def available_cores(*, cgroups: Path = CGROUPS) -> int:
 
 def _granted(cgroups: Path) -> float | None:
     """Return the cores that the container may use at a time; None where nothing limits them."""
-    quota, period = (
-        _read(cgroups / "cpu.max")
-        or (
-            *_read(cgroups / "cpu" / "cpu.cfs_quota_us"),
-            *_read(cgroups / "cpu" / "cpu.cfs_period_us"),
-        )
-        or ("max", "1")
-    )
-    if not quota.isdecimal() or not period.isdecimal() or int(period) == 0:  # "max" and -1 say: no limit
-        return None
-    return int(quota) / int(period)
+    first = cgroups / "cpu"
+    for files in ([cgroups / "cpu.max"], [first / "cpu.cfs_quota_us", first / "cpu.cfs_period_us"]):
+        words = [word for file in files for word in _read(file)]
+        if len(words) == 2 and all(map(str.isdecimal, words)) and int(words[1]):  # "max" and -1 say: no limit
+            return int(words[0]) / int(words[1])
+    return None
 
 
-def _read(path: Path) -> tuple[str, ...]:
+def _read(path: Path) -> list[str]:
     try:
-        return tuple(path.read_text().split())
+        return path.read_text().split()
     except OSError:
-        return ()
+        return []

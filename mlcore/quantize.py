@@ -11,7 +11,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import torch
@@ -140,11 +139,14 @@ def _quantize_layer(name: str, tensors: Tensors, inputs: Inputs) -> dict[str, to
 
 
 def _choose(weight: torch.Tensor, inputs: Inputs, *, moved: Sequence[float]) -> Choice:
-    """Try every combination on the sample; the smallest squared error of the outputs wins."""
+    """Return what costs the outputs of the sample the smallest squared error: what moves first, then what is cut."""
     exact = inputs.rows @ weight.T
-    choices = [_choice(weight, inputs, share, kept) for share, kept in product(moved, KEPT)]
-    errors = [float((_outputs(weight, inputs.rows, choice) - exact).square().sum()) for choice in choices]
-    return choices[errors.index(min(errors))]
+
+    def error(choice: Choice) -> float:
+        return float((_outputs(weight, inputs.rows, choice) - exact).square().sum())
+
+    share = min(moved, key=lambda share: error(_choice(weight, inputs, share, KEPT[0])))
+    return min((_choice(weight, inputs, share, kept) for kept in KEPT), key=error)
 
 
 def _choice(weight: torch.Tensor, inputs: Inputs, share: float, kept: float) -> Choice:
