@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 # Where torch's CPU build comes from; empty: from wherever pip is configured to look.
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+# Generated requests to each operation of the API, beside those that every run sends.
+FUZZ_EXAMPLES ?= 350
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt worker bench servers
+.PHONY: help run test fuzz check fmt worker bench servers
 
 help: ## List these commands.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +37,9 @@ fmt: $(VENV)/.dev ## Format the code and mend what can be mended.
 bench: $(VENV)/.dev servers ## Run every benchmark in its quick form.
 	@for name in $(basename $(notdir $(filter-out %/__init__.py,$(wildcard benchmarks/*.py)))); do \
 		echo "== $$name"; $(BIN)/python -m benchmarks.$$name --quick || exit 1; done
+
+fuzz: $(VENV)/.dev ## Hold the API against its schema with more than 5,000 generated requests.
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/test_fuzz_the_api.py -n 0 -s
 
 worker: $(VENV)/.cpu ## Run a worker and its schedule (needs REDIS_URL; without Redis, `make run` has both inside).
 	@$(BIN)/python manage.py migrate --verbosity 0
