@@ -56,7 +56,7 @@ def make_base_pair(models_dir: Path, name: str) -> None:
         tokenizer.save(str(directory / "tokenizer.json"))
         names = {str(index): label for index, label in enumerate(labels)}
         (directory / "label_encoder.json").write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
-        limits = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 512}
+        limits = {"tokenizer_class": "BertTokenizer", "pad_token": "[PAD]", "model_max_length": 512}
         (directory / "tokenizer_config.json").write_text(json.dumps(limits), encoding="utf-8")
 
 
