@@ -11,7 +11,6 @@ from django.core import checks
 # Known from deployments of News Service before 2.0.
 IGNORED = {
     "CELERY_RESULT_BACKEND": "a run is a row in the database; no task's result is read",
-    "INFERENCE_TIMEOUT": "a model's batch is never cut short; RUN_SECONDS bounds an analysis on a worker",
     "HF_HOME": "models are read from MODELS_DIR alone, never from a hub's cache",
     "TRANSFORMERS_CACHE": "models are read from MODELS_DIR alone, never from a hub's cache",
     "TORCH_HOME": "models are read from MODELS_DIR alone, never from a hub's cache",
