@@ -52,6 +52,31 @@ def read_labelled(path: Path, *, axis: Axis, labels: Sequence[str]) -> Labelled:
     return Labelled(texts=tuple(texts), truth=tuple(truth))
 
 
+def read_texts(path: Path) -> tuple[str, ...]:
+    """Read the texts alone: a .txt holds one a line, other files articles as `read_labelled` reads, labelled or not.
+
+    Raises OSError; ValueError saying what is wrong.
+    """
+    texts = tuple(text for text in _read_each(path) if text)
+    if not texts:
+        raise ValueError("it holds no texts")
+    return texts
+
+
+def _read_each(path: Path) -> Iterator[str]:
+    if path.suffix.lower() == ".txt":
+        try:
+            yield from (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
+        except UnicodeDecodeError as exc:
+            raise ValueError("it is not UTF-8") from exc
+        return
+    for number, row in enumerate(_read_rows(path), start=1):
+        try:
+            yield _read_text(row)
+        except ValueError as exc:
+            raise ValueError(f"article {number}: {exc}") from exc
+
+
 def _read_rows(path: Path) -> Iterator[Mapping[str, object]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:

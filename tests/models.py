@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import RobertaConfig, RobertaForSequenceClassification
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaModel
 
 from mlcore.transformer import SMOKE_TEXT
 
@@ -38,28 +38,32 @@ def make_model(directory: Path, *, labels: Sequence[str], seed: int = 1) -> None
     directory.mkdir(parents=True)
     tokenizer = _make_tokenizer()
     tokenizer.save(str(directory / "tokenizer.json"))
-    config = RobertaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=514,
-        type_vocab_size=1,
-        pad_token_id=1,
-        bos_token_id=0,
-        eos_token_id=2,
-        initializer_range=0.5,  # random, but not indifferent
-    )
+    config = _config(tokenizer, hidden=32, layers=2, initializer_range=0.5)  # random, but not indifferent
     config.num_labels = len(labels)
     torch.manual_seed(seed + len(labels))
     RobertaForSequenceClassification(config).save_pretrained(directory)
     names = {str(index): label for index, label in enumerate(labels)}
     write_json(directory / "label_encoder.json", names)
-    write_json(
-        directory / "tokenizer_config.json",
-        {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 512},
-    )
+    _describe_tokenizer(directory)
+
+
+def make_base(
+    directory: Path, texts: Iterable[str], *, hidden: int, layers: int, vocabulary: int = 8000, seed: int = 1
+) -> None:
+    """Write what is fine-tuned: an encoder without a head, random, with a tokenizer trained on these texts.
+
+    A model trained from it knows the words of its labels and nothing of the language. That is enough to test with,
+    and to measure what int8 does to weights that were really trained.
+    """
+    directory.mkdir(parents=True)
+    tokenizer = _dress(Tokenizer(models.WordPiece(unk_token=SPECIAL[3])))
+    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=list(SPECIAL), show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    _end_texts(tokenizer)
+    tokenizer.save(str(directory / "tokenizer.json"))
+    torch.manual_seed(seed)
+    RobertaModel(_config(tokenizer, hidden=hidden, layers=layers), add_pooling_layer=False).save_pretrained(directory)
+    _describe_tokenizer(directory)
 
 
 def copy_pair(source: Path, target: Path) -> Path:
@@ -104,12 +108,42 @@ def _make_tokenizer() -> Tokenizer:
     letters = sorted({letter for letter in SMOKE_TEXT + "".join(TEXTS) if not letter.isspace()})
     words = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters)]
     vocabulary = {word: index for index, word in enumerate(words)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=SPECIAL[3]))
+    tokenizer = _dress(Tokenizer(models.WordPiece(vocabulary, unk_token=SPECIAL[3])))
+    _end_texts(tokenizer)
+    tokenizer.add_special_tokens(list(SPECIAL))
+    return tokenizer
+
+
+def _dress(tokenizer: Tokenizer) -> Tokenizer:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    tokenizer.post_processor = processors.BertProcessing(
-        ("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"])
-    )
-    tokenizer.add_special_tokens(list(SPECIAL))
     return tokenizer
+
+
+def _end_texts(tokenizer: Tokenizer) -> None:
+    ends = [(name, tokenizer.token_to_id(name)) for name in ("[SEP]", "[CLS]")]
+    tokenizer.post_processor = processors.BertProcessing(*ends)
+
+
+def _config(tokenizer: Tokenizer, *, hidden: int, layers: int, initializer_range: float = 0.02) -> RobertaConfig:
+    return RobertaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=max(2, hidden // 64),
+        intermediate_size=4 * hidden,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        initializer_range=initializer_range,
+    )
+
+
+def _describe_tokenizer(directory: Path) -> None:
+    write_json(
+        directory / "tokenizer_config.json",
+        {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 512},
+    )

@@ -1,0 +1,58 @@
+"""A pair of models is written aside and appears under MODELS_DIR whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from django.conf import settings
+
+from mlcore.types import AXES, Axis
+
+Halves = dict[Axis, Path]
+
+
+def places_of(name: str) -> Halves:
+    """Return where the halves of a pair lie, whether they are there or not."""
+    return {axis: Path(settings.MODELS_DIR) / f"{name}_{axis}" for axis in AXES}
+
+
+@contextmanager
+def staged_pair(name: str) -> Iterator[Halves]:
+    """Give a place for each half of a pair; both take their names, and the place of an older pair, after the block.
+
+    An exception leaves MODELS_DIR as it was. Raises OSError.
+    """
+    root = Path(settings.MODELS_DIR)
+    root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{name}.", dir=root, ignore_cleanup_errors=True) as aside:
+        staged = {axis: Path(aside) / f"new_{axis}" for axis in AXES}
+        yield staged
+        for half in staged.values():
+            _flush(half)
+        _exchange(staged, places_of(name), former={axis: Path(aside) / f"old_{axis}" for axis in AXES})
+
+
+def _exchange(staged: Halves, places: Halves, *, former: Halves) -> None:
+    """Move what is there aside and the new halves in; take every move back if one fails."""
+    moves = [(places[axis], former[axis]) for axis in AXES if places[axis].exists()]
+    moves += [(staged[axis], places[axis]) for axis in AXES]
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, target in moves:
+            source.rename(target)
+            done.append((source, target))
+    except OSError:
+        for source, target in reversed(done):
+            target.rename(source)
+        raise
+
+
+def _flush(directory: Path) -> None:
+    """Have the disk hold what was written: a rename must not outlive the content in a power cut."""
+    for path in directory.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
