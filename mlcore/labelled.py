@@ -52,6 +52,12 @@ def read_labelled(path: Path, *, axis: Axis, labels: Sequence[str]) -> Labelled:
     return Labelled(texts=tuple(texts), truth=tuple(truth))
 
 
+def write_labelled(path: Path, labelled: Labelled, *, axis: Axis) -> None:
+    """Write texts and labels as `read_labelled` reads them, the whole text as the title. Raises OSError."""
+    rows = ({"title": text, COLUMNS[axis]: label} for text, label in zip(labelled.texts, labelled.truth, strict=True))
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
 def read_texts(path: Path) -> tuple[str, ...]:
     """Read the texts alone: a .txt holds one a line, other files articles as `read_labelled` reads, labelled or not.
 

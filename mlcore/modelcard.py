@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +50,7 @@ class Card:
             "labels": self.labels,
             "data": self.data,
             "base": self.base,
-            "trained_at": date.today().isoformat(),
+            "trained_at": datetime.now(tz=UTC).date().isoformat(),
             "removed": asdict(self.removed),
             "texts": {name: _count(part, self.labels) for name, part in self._parts()},
             "plan": asdict(self.plan),
@@ -64,7 +64,9 @@ class Card:
 
     def _text(self) -> str:
         training, plan = self.training, self.plan
-        rows = [f"| {name} | {' | '.join(map(str, _count(part, self.labels).values()))} |" for name, part in self._parts()]
+        rows = [
+            f"| {name} | {' | '.join(map(str, _count(part, self.labels).values()))} |" for name, part in self._parts()
+        ]
         return "\n".join(
             [
                 f"# {self.name}_{self.axis}",
@@ -87,9 +89,9 @@ class Card:
                 "",
                 "## Training",
                 "",
-                f"Seed {plan.seed}, learning rate {plan.learning_rate:g}, batches of {plan.batch_size}, classes weighed "
-                f"alike; the best of {len(training.epochs)} epochs is number {training.best_epoch}. {training.precision} "
-                f"on {training.device}, {training.seconds:,.0f} s.",
+                f"Seed {plan.seed}, learning rate {plan.learning_rate:g}, batches of {plan.batch_size}, classes "
+                f"weighed alike; the best of {len(training.epochs)} epochs is number {training.best_epoch}. "
+                f"{training.precision} on {training.device}, {training.seconds:,.0f} s.",
                 "",
                 "## On the test part",
                 "",
@@ -97,8 +99,8 @@ class Card:
                 render(self.report),
                 "```",
                 "",
-                "The test part is from the same file: news of other times, companies and publishers may be judged less "
-                "well. Ranges are the middle 95 % of what resampled texts give.",
+                "The test part is from the same file: news of other times, companies and publishers may be judged "
+                "less well. Ranges are the middle 95 % of what resampled texts give.",
                 "",
             ]
         )

@@ -12,6 +12,8 @@ from django.conf import settings
 
 from mlcore.types import AXES, Axis
 
+READABLE = 0o644
+
 Halves = dict[Axis, Path]
 
 
@@ -52,7 +54,8 @@ def _exchange(staged: Halves, places: Halves, *, former: Halves) -> None:
 
 
 def _flush(directory: Path) -> None:
-    """Have the disk hold what was written: a rename must not outlive the content in a power cut."""
+    """Have the disk hold what was written, for a rename must not outlive the content; let whoever serves read it."""
     for path in directory.iterdir():
+        path.chmod(READABLE)  # safetensors writes for its owner alone
         with path.open("rb+") as file:
             os.fsync(file.fileno())

@@ -33,6 +33,7 @@ from transformers import (
 
 from mlcore.errors import ModelInvalid
 from mlcore.labelled import Labelled
+from mlcore.network import describe_device
 from mlcore.registry import TOKENIZERS, WEIGHTS
 from mlcore.splitting import Split
 
@@ -124,7 +125,7 @@ def train(parts: Split, *, labels: Sequence[str], base: Path, target: Path, plan
         best_epoch=best.number,
         architecture=module.config.model_type,
         parameters=module.num_parameters(),
-        device=str(arguments.device),
+        device=describe_device(arguments.device),
         precision="bfloat16" if arguments.bf16 else "float32",
         seconds=time.perf_counter() - started,
     )
@@ -142,12 +143,13 @@ class _Best(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._watch(state.global_step, state.max_steps, None)
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, *, metrics: Any, model: Any, **kwargs: Any) -> None:
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        metrics, module = kwargs["metrics"], kwargs["model"]
         number = round(state.epoch)
         epoch = Epoch(number=number, loss=metrics["eval_loss"], macro_f1=metrics["eval_macro_f1"])
         if epoch.macro_f1 > max((earlier.macro_f1 for earlier in self.epochs), default=-math.inf):
             self.number = number
-            self._weights = {name: weights.to("cpu", copy=True) for name, weights in model.state_dict().items()}
+            self._weights = {name: weights.to("cpu", copy=True) for name, weights in module.state_dict().items()}
         self.epochs.append(epoch)
         self._watch(state.global_step, state.max_steps, epoch)
 
