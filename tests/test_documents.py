@@ -345,6 +345,7 @@ def test_every_setting_named_is_read(document):
         *PROVIDER_ERRORS,
         "MODELS_UNAVAILABLE",
         "MODEL_INVALID",
+        "TEXT_REFUSED",
         "WORKER_UNAVAILABLE",
         "WORKER_LOST",
     }
