@@ -62,7 +62,9 @@ def make_base(
     _end_texts(tokenizer)
     tokenizer.save(str(directory / "tokenizer.json"))
     torch.manual_seed(seed)
-    RobertaModel(_config(tokenizer, hidden=hidden, layers=layers), add_pooling_layer=False).save_pretrained(directory)
+    # Not 0.02, made for much larger models: the first token would hear next to nothing of the others.
+    config = _config(tokenizer, hidden=hidden, layers=layers, initializer_range=hidden**-0.5)
+    RobertaModel(config, add_pooling_layer=False).save_pretrained(directory)
     _describe_tokenizer(directory)
 
 
@@ -126,7 +128,7 @@ def _end_texts(tokenizer: Tokenizer) -> None:
     tokenizer.post_processor = processors.BertProcessing(*ends)
 
 
-def _config(tokenizer: Tokenizer, *, hidden: int, layers: int, initializer_range: float = 0.02) -> RobertaConfig:
+def _config(tokenizer: Tokenizer, *, hidden: int, layers: int, initializer_range: float) -> RobertaConfig:
     return RobertaConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=hidden,

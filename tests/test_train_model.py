@@ -67,7 +67,7 @@ def models_dir(settings, tmp_path) -> Path:
 
 def train(files: dict[str, Path], base: Path, *arguments: str, name: str = "own") -> None:
     given = ["--category", str(files["category"]), "--sentiment", str(files["sentiment"]), "--base", str(base)]
-    how = ["--name", name, "--learning-rate", "0.01", "--epochs", "6", "--batch-size", "8"]
+    how = ["--name", name, "--learning-rate", "0.003", "--epochs", "8", "--patience", "8", "--batch-size", "8"]
     call_command("train_model", *given, *how, *arguments)
 
 
@@ -83,7 +83,7 @@ def test_a_pair_is_learnt_and_loads_at_once(files, base, models_dir, capsys):
     said = capsys.readouterr()
     assert "category: macro-F1" in said.out
     assert "own is in" in said.out
-    assert "epoch 1/6" in said.err
+    assert "epoch 1/8" in said.err
     assert sorted(path.name for path in models_dir.iterdir()) == ["own_category", "own_sentiment"]
     for axis, text, label in (("category", "노조가 파업을 시작했다", "S"), ("sentiment", "적자가 늘었다", "negative")):
         model = registry.find_model("own", axis=axis)
