@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ from mlcore.registry import TOKENIZERS, WEIGHTS
 from mlcore.splitting import Split
 
 LONGEST_TEXT = 256  # tokens: a title and 200 characters are fewer
-MOST_UNKNOWN = 0.5  # of all tokens; no tokenizer of the texts' language comes near
+MOST_ALIKE = 0.5  # of all tokens are one and the same; no tokenizer of the texts' language comes near
 # What turns an encoder into a classifier, by the names transformers gives it: a base need not bring it.
 HEAD = ("classifier", "pre_classifier", "pooler", "score", "sequence_summary")
 
@@ -104,7 +105,7 @@ def train(parts: Split, *, labels: Sequence[str], base: Path, target: Path, plan
         tokenizer = _load_tokenizer(base)
         module = _load_module(base, labels=labels)
         learnt, asked = (_encode(part, tokenizer, module, labels=labels) for part in (parts.train, parts.validation))
-        _check_vocabulary(learnt, tokenizer, module)
+        _check_vocabulary(parts.train, tokenizer, module)
     arguments = _arguments(plan, output=target)
     best = _Best(watch)
     trainer = Trainer(
@@ -182,9 +183,9 @@ def _arguments(plan: Plan, *, output: Path) -> TrainingArguments:
         per_device_train_batch_size=plan.batch_size,
         per_device_eval_batch_size=4 * plan.batch_size,
         learning_rate=plan.learning_rate,
+        # Batches are drawn, not made of like lengths: where length goes with the label, those are of one class.
         weight_decay=0.01,
         warmup_steps=0.1,  # a share of all steps
-        train_sampling_strategy="group_by_length",
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         eval_strategy="epoch",
         save_strategy="no",
@@ -204,7 +205,9 @@ def _weigh_classes(truth: Sequence[str], labels: Sequence[str]) -> Callable[...,
 
     def loss(output: Any, labels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         logits = output.logits.float()
-        return torch.nn.functional.cross_entropy(logits, labels, weight=weights.to(logits.device))
+        losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+        # Not torch's own weighing, in which the weights of a batch of one class cancel out.
+        return (losses * weights.to(logits.device)[labels]).mean()
 
     return loss
 
@@ -223,14 +226,14 @@ def _encode(part: Labelled, tokenizer: Any, module: Any, *, labels: Sequence[str
     return [{"input_ids": ids, "labels": place[label]} for ids, label in zip(encoded, part.truth, strict=True)]
 
 
-def _check_vocabulary(examples: Sequence[dict[str, Any]], tokenizer: Any, module: Any) -> None:
+def _check_vocabulary(part: Labelled, tokenizer: Any, module: Any) -> None:
     known, vocabulary = len(tokenizer), module.get_input_embeddings().num_embeddings
     if known > vocabulary:
         raise ValueError(f"its tokenizer knows {known} tokens, the model {vocabulary}")
-    tokens = [token for example in examples for token in example["input_ids"]]
-    unknown = tokens.count(tokenizer.unk_token_id) / len(tokens)
-    if unknown > MOST_UNKNOWN:
-        raise ValueError(f"its tokenizer does not know the texts' language: {unknown:.0%} of the tokens are unknown")
+    # One token for all unknown words; which one it is, not every tokenizer says.
+    tokens = [token for text in part.texts for token in tokenizer(text, add_special_tokens=False)["input_ids"]]
+    if not tokens or Counter(tokens).most_common(1)[0][1] > MOST_ALIKE * len(tokens):
+        raise ValueError("its tokenizer does not know the texts' language: most of their words are one token to it")
 
 
 def _load_tokenizer(base: Path) -> Any:
