@@ -25,6 +25,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django_redis.exceptions import ConnectionInterrupted
 
@@ -109,17 +110,19 @@ def run(probes: Sequence[Probe]) -> list[Report]:
     started = time.monotonic()
     for probe in probes:
         answer: queue.SimpleQueue[Report] = queue.SimpleQueue()
-        context = contextvars.copy_context()
+        context, language = contextvars.copy_context(), get_language()
         # Daemons: one that hangs must hold up neither the answer nor the end of the process.
-        threading.Thread(target=context.run, args=(_ask, probe, answer), name=probe.name, daemon=True).start()
+        arguments = (_ask, probe, answer, language)
+        threading.Thread(target=context.run, args=arguments, name=probe.name, daemon=True).start()
         answers.append(answer)
     return [_await(probe, answer, started=started) for probe, answer in zip(probes, answers, strict=True)]
 
 
-def _ask(probe: Probe, answer: queue.SimpleQueue[Report]) -> None:
+def _ask(probe: Probe, answer: queue.SimpleQueue[Report], language: str | None) -> None:
     started = time.monotonic()
     try:
-        finding = probe.ask()
+        with override(language):
+            finding = probe.ask()
     except Exception as exc:  # whatever it is, it is what this probe found
         logger.warning("probe %s failed", probe.name, exc_info=exc)
         finding = Finding(state="failed", detail=type(exc).__name__)

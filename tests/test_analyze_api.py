@@ -11,10 +11,11 @@ SENTIMENTS = {"긍정", "중립", "부정"}
 
 
 @pytest.fixture(scope="module")
-def analysis(django_db_blocker):
+def analysis(django_db_setup, django_db_blocker):
     from rest_framework.test import APIClient
 
-    return APIClient(SERVER_NAME="localhost").post(company_path("삼성전자", "/analyze")).json()
+    with django_db_blocker.unblock():
+        return APIClient(SERVER_NAME="localhost").post(company_path("삼성전자", "/analyze")).json()
 
 
 def test_an_analysis_has_every_documented_field(analysis):
