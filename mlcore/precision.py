@@ -1,4 +1,4 @@
-"""In which numbers a model computes: the fastest that keeps its answers, by what the processor has."""
+"""In which numbers a model computes, by what the processor has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DTYPES: dict[str, torch.dtype] = {
 
 
 def choose_precision(device: torch.device, *, wanted: str) -> Precision:
-    """Return what a model's own weights are computed in; "auto": what docs/decisions/0024 found to keep its answers.
+    """Return what a model's own weights are computed in; "auto" is explained in docs/decisions/0024-packed-texts.md.
 
     An int8 copy is a model of its own: whoever switches to it has chosen.
     """
