@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -13,6 +14,7 @@ from rest_framework.test import APIClient
 from mlcore import choice
 from mlcore.engine import reset_engine
 from newsservice.settings import redis_cache
+from search import cache as answers
 from search import providers, store
 from tests.servers import RedisServer, ServerMissing, postgres
 from tests.stand_ins import NaverStandIn, news_item
@@ -31,6 +33,9 @@ def _fresh_process() -> Iterator[None]:
     """
     choice._memo.read_at = float("inf")
     yield
+    # What refreshes a stale answer behind the reader's back would else answer the next test's same question.
+    answers._refreshing.shutdown(wait=True)
+    answers._refreshing = ThreadPoolExecutor(max_workers=2)
     cache.clear()
     reset_engine()
     store._breaker._closed_until = 0.0
