@@ -196,7 +196,7 @@ class Analysis(models.Model):
 class Worker(models.Model):
     """A process that runs analyses, as long as it says so."""
 
-    name = models.CharField(_("name"), max_length=100, unique=True)  # host:process id
+    name = models.CharField(_("name"), max_length=100, unique=True)  # host:process id:life
     seen_at = models.DateTimeField(_("seen"))
 
     class Meta:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import threading
 from datetime import timedelta
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from dashboard.models import Worker
@@ -20,11 +21,12 @@ SILENT_SECONDS = 30  # after which a worker is taken for dead
 
 
 _name = ""
+_life = secrets.token_hex(4)  # a container that starts again has its old host name and process ids
 
 
 def own_name() -> str:
-    """Return this worker's name: host and process id; its child processes go by the same."""
-    return _name or f"{socket.gethostname()}:{os.getpid()}"
+    """Return this worker's name: host, process id and which life of it; its child processes go by the same."""
+    return _name or f"{socket.gethostname()}:{os.getpid()}:{_life}"
 
 
 def take_name() -> None:
@@ -41,7 +43,8 @@ class Heart:
         self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
 
     def start(self) -> None:
-        say_alive(own_name())
+        """Say so at once; a database that is away at the start hears it later."""
+        self._say()
         self._thread.start()
 
     def stop(self) -> None:
@@ -51,12 +54,15 @@ class Heart:
 
     def _beat(self) -> None:
         while not self._stopped.wait(BEAT_SECONDS):
-            try:
-                say_alive(own_name())
-            except DatabaseError as exc:
-                logger.warning("the database is away: %s", exc)
-            finally:
-                connection.close()
+            self._say()
+
+    def _say(self) -> None:
+        try:
+            say_alive(own_name())
+        except (DatabaseError, InterfaceError) as exc:
+            logger.warning("the database is away: %s", exc)
+        finally:
+            connection.close()
 
 
 def say_alive(name: str) -> None:
@@ -83,9 +89,12 @@ def forget_dead() -> None:
 
 
 def _is_gone(name: str) -> bool:
-    host, _, pid = name.rpartition(":")
+    host, _, process = name.partition(":")
+    pid = process.partition(":")[0]
     if host != socket.gethostname():
         return False
+    if own_name().startswith(f"{host}:{pid}:"):
+        return name != own_name()  # an earlier life of this process
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

@@ -369,7 +369,9 @@ def test_the_cache_is_refreshed_where_it_lost_a_watched_company(naver):
 
 def test_a_worker_on_this_host_whose_process_is_gone_is_dead():
     workers.say_alive(workers.own_name())
-    host = workers.own_name().rpartition(":")[0]
-    workers.say_alive(f"{host}:4194303")
+    host, pid, _ = workers.own_name().split(":")
+    workers.say_alive(f"{host}:4194303:0a1b2c3d")
+    workers.say_alive(f"{host}:{pid}:0a1b2c3d")  # a container that started again: its old self
+    workers.say_alive(f"{host}:{pid}")  # named as before an upgrade
 
     assert workers.alive() == {workers.own_name()}
