@@ -27,6 +27,8 @@ check: $(VENV)/.dev ## Lint, formatting, types, layers, dependencies, migrations
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/hadolint Dockerfile.cpu Dockerfile.gpu
+	$(BIN)/shellcheck -x *.sh containers/*.sh tests/*.sh .ci/run
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check
 

@@ -340,6 +340,7 @@ def test_every_setting_named_is_read(document):
     known = {name for setting in SETTINGS.values() for name in (setting.name, *setting.aliases)}
     known |= {f"{name}_FILE" for name in known} | {"NAME_FILE"}
     known |= set(re.findall(r"^([A-Z_]+) \??:?=", read("Makefile"), re.MULTILINE))
+    known |= set(re.findall(r"\$\{([A-Z_]+)", read("docker-compose.yml")))
     codes = {
         *api.CODES.values(),
         *PROVIDER_ERRORS,

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Save the database (history, schedule, accounts) and articles of one's own: ./backup.sh [FILE]
+set -eu
+file=${1:-backups/news-$(date +%Y%m%d-%H%M%S).tar.gz}
+case $file in /*) ;; *) file=$PWD/$file ;; esac
+cd "$(dirname "$0")"
+. containers/where.sh
+
+umask 077
+mkdir -p "$(dirname "$file")"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+service=$(first_running news worker worker-gpu web)
+kind=$(within "$service" python containers/database.py kind)
+within "$service" python containers/database.py save >"$work/files.tar"
+if runs postgres; then
+    docker compose exec -T postgres pg_dump -U news --format custom news >"$work/news.dump"
+elif [ "$kind" = postgresql ]; then
+    within "$service" python containers/database.py run pg_dump --format custom >"$work/news.dump"
+fi
+tar -C "$work" -czf "$file.part" .
+mv "$file.part" "$file"
+echo "Saved ($kind): $file"
