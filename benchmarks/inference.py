@@ -4,9 +4,10 @@ python -m benchmarks.inference [--quick] [--json] [--trained DIR NAME]
 
 Two random classifiers in the shape of klue/roberta-base and invented articles of 70 tokens on average. All ways take
 turns on the same articles, round after round; the best round of each counts, since other processes can only
-slow one down. `of floor` compares with the time that the pair's matrix products alone would take at the measured
-peak of large products in the same numbers. The old service read one text at a time, in float32. Ways that take minutes
-for all articles are timed on fewer, and said so. bfloat16 is timed only where the processor multiplies it.
+slow one down. `of floor` compares with the time that the pair's matrix products alone would take at the peak of large
+products in the same numbers, measured right before, since processors change their pace: the middle of the rounds. The
+old service read one text at a time, in float32. Ways that take minutes are timed on fewer articles, and it says so.
+bfloat16 is timed only where the processor multiplies it.
 Agreement on random weights is the hard case; --trained measures it on a pair of one's own.
 """
 
@@ -23,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +36,7 @@ NAME = "base"
 LATENCIES = (1, 10, 50, 100)
 PRECISIONS = ("float32", "bfloat16", "int8")
 FEW = {True: 2, False: 10}  # articles of the slowest ways
+PEAK_SECONDS = 0.5
 CALIBRATION = {True: 32, False: 128}
 
 
@@ -44,6 +47,15 @@ class Way:
     name: str
     judge: Callable[[Sequence[str]], object]
     articles: int
+    precision: str = "float32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one way took once, and how many operations a second the processor did for large products just before."""
+
+    seconds: float
+    peak: float
 
 
 def measure(models_dir: Path, *, quick: bool, trained: tuple[Path, str] | None) -> dict[str, Any]:
@@ -52,28 +64,29 @@ def measure(models_dir: Path, *, quick: bool, trained: tuple[Path, str] | None) 
     precisions = _precisions()
     quantize(models_dir, NAME, make_articles(models_dir, NAME, CALIBRATION[quick]))
     ways = _plain_ways(models_dir, articles, few=FEW[quick]) + _engine_ways(precisions, len(articles))
-    peaks: dict[str, float] = dict.fromkeys(precisions, 0.0)
-    best = {way.name: float("inf") for way in ways}
-    for way in ways:  # what is loaded or laid out once is not part of it
-        way.judge(articles[:2])
-    for _ in range(2 if quick else 4):
-        for way in ways:
-            peaks = {precision: max(peaks[precision], _peak(precision)) for precision in precisions}
-            started = time.perf_counter()
-            way.judge(articles[: way.articles])
-            best[way.name] = min(best[way.name], time.perf_counter() - started)
     lengths = _lengths(models_dir, articles)
     operations = {count: count_operations(lengths[:count]) for count in {len(articles), *(w.articles for w in ways)}}
-    rows = [_describe(way, best[way.name], operations[way.articles], peaks) for way in ways]
+    for way in ways:  # what is loaded or laid out once is not part of it
+        way.judge(articles[:2])
+    rounds: dict[str, list[Round]] = {way.name: [] for way in ways}
+    for _ in range(2 if quick else 5):
+        for way in ways:
+            peak = _peak(way.precision)
+            seconds = _time(lambda way=way: way.judge(articles[: way.articles]))
+            rounds[way.name].append(Round(seconds=seconds, peak=peak))
+    rows = [_describe(way, rounds[way.name], operations[way.articles]) for way in ways]
     return {
         "articles": len(articles),
         "tokens": sum(lengths),
         "operations_an_article": operations[len(articles)] / len(articles),
-        "peak_operations_a_second": peaks,
+        "peak_operations_a_second": {
+            precision: max(one.peak for way in ways if way.precision == precision for one in rounds[way.name])
+            for precision in precisions
+        },
         "ways": rows,
         "ratios": _ratios(rows, precisions),
         "latency_seconds": {precision: _latencies(precision, articles) for precision in precisions},
-        "processes": {precision: _in_a_process(models_dir, precision) for precision in precisions},
+        "processes": {p: _in_a_process(models_dir, p) for p in precisions if p != "bfloat16" or not quick},
         "agreement_random": _agreement(NAME, articles, precisions),
         "agreement_trained": _measure_trained(trained, articles, quick=quick) if trained else None,
     }
@@ -121,7 +134,7 @@ def _engine(precision: str, name: str = NAME) -> Any:
 
 def _engine_ways(precisions: Sequence[str], articles: int) -> list[Way]:
     return [
-        Way(name=f"engine {precision}", judge=_engine(precision).classify, articles=articles)
+        Way(name=f"engine {precision}", judge=_engine(precision).classify, articles=articles, precision=precision)
         for precision in precisions
     ]
 
@@ -154,7 +167,10 @@ def _plain_ways(models_dir: Path, articles: Sequence[str], *, few: int) -> list[
 
 
 def _peak(precision: str) -> float:
-    """Return operations a second of one large product, the better of the layouts that there are."""
+    """Return operations a second of one large product, the better of the layouts that there are.
+
+    Held for as long as a way takes: for some milliseconds AMX runs at three times what it holds for a second.
+    """
     import torch
 
     from mlcore.dense import HAS_VNNI, Int8Dense, OneDnnDense, PlainDense
@@ -182,8 +198,17 @@ def _peak(precision: str) -> float:
             }
             x = torch.randn(rows, inputs, dtype=dtype)
             runs = [partial(make(tensors, "x"), x) for make in (PlainDense, OneDnnDense)]
-        seconds = min(_time(run) for run in runs for _ in range(6))
-    return 2 * rows * inputs * outputs / seconds
+        fastest = min(runs, key=lambda run: min(_time(run) for _ in range(6)))
+        return 2 * rows * inputs * outputs / _sustained(fastest)
+
+
+def _sustained(run: Callable[[], object]) -> float:
+    """Return seconds a run when it is repeated for as long as the ways take."""
+    runs, started = 0, time.perf_counter()
+    while (taken := time.perf_counter() - started) < PEAK_SECONDS:
+        run()
+        runs += 1
+    return taken / runs
 
 
 def _time(run: Callable[[], object]) -> float:
@@ -199,14 +224,14 @@ def _lengths(models_dir: Path, texts: Sequence[str]) -> list[int]:
     return [len(tokenizer.encode(text).ids) for text in texts]
 
 
-def _describe(way: Way, seconds: float, operations: float, peaks: dict[str, float]) -> dict[str, Any]:
-    precision = way.name.removeprefix("engine ") if way.name.startswith("engine ") else "float32"
+def _describe(way: Way, rounds: Sequence[Round], operations: float) -> dict[str, Any]:
+    seconds = min(one.seconds for one in rounds)
     return {
         "way": way.name,
         "articles": way.articles,
         "seconds": seconds,
         "operations_a_second": operations / seconds,
-        "of_floor": operations / seconds / peaks[precision],
+        "of_floor": median(operations / one.seconds / one.peak for one in rounds),
     }
 
 
@@ -259,23 +284,32 @@ def _measure_trained(trained: tuple[Path, str], articles: Sequence[str], *, quic
 
 
 IN_A_PROCESS = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from benchmarks.inputs.models import set_up
 set_up(Path(sys.argv[1]))
 from benchmarks.inference import NAME, load
+
+def memory(kind):
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status[kind].split()[0]) * 1024 / 1e6
+
 started = time.perf_counter()
 pair = load(NAME, sys.argv[2])
-loaded = time.perf_counter() - started
+found = {"load_seconds": time.perf_counter() - started}
+for model in pair.models.values():
+    model.predict(["삼성전자가 재생에너지로 공장을 돌린다 " * 6] * 50)
+found |= {"resident_mb": memory("VmRSS"), "peak_mb": memory("VmHWM")}
 pair.classify(["삼성전자가 재생에너지로 공장을 돌린다 " * 6] * 50)
-resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"load_seconds": loaded, "resident_mb": resident / 1e6, "peak_mb": peak / 1e6}))
+print(json.dumps(found | {"with_morphemes_mb": memory("VmRSS")}))
 """
 
 
 def _in_a_process(models_dir: Path, precision: str) -> dict[str, float]:
-    """Load the pair in a process of its own and judge 50 articles: seconds of loading with imports, and memory."""
+    """Load the pair in a process of its own and judge 50 articles: seconds of loading with imports, and memory.
+
+    First the models alone, then with the morphemes that name the evidence, which the service needs without models too.
+    """
     command = [sys.executable, "-c", IN_A_PROCESS, str(models_dir), precision]
     done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))

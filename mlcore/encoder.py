@@ -77,7 +77,7 @@ class Layer:
 
     def __call__(self, x: torch.Tensor, batch: Packed) -> torch.Tensor:
         """(tokens, hidden) -> (tokens, hidden)."""
-        qkv = self._qkv(x)
+        qkv = self._qkv.for_attention(x)
         context = torch.empty_like(x, dtype=qkv.dtype)
         start = 0
         for texts, length in batch.blocks:
@@ -102,7 +102,7 @@ class LastLayer:
     def __call__(self, x: torch.Tensor, batch: Packed) -> torch.Tensor:
         """(tokens, hidden) -> (texts, hidden)."""
         first = x[batch.firsts]
-        queries, kv = self._q(first), self._kv(x)
+        queries, kv = self._q.for_attention(first), self._kv.for_attention(x)
         contexts, start, done = [], 0, 0
         for texts, length in batch.blocks:
             end = start + texts * length

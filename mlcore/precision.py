@@ -29,7 +29,12 @@ def choose_precision(device: torch.device, *, wanted: str) -> Precision:
 
 def multiplies_bfloat16() -> bool:
     """Whether the CPU has instructions for products of bfloat16: without, they are slower than float32's."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported()) or multiplies_tiles()
+
+
+def multiplies_tiles() -> bool:
+    """Whether the CPU multiplies whole tiles of matrices (AMX)."""
+    return bool(torch.cpu._is_amx_tile_supported())
 
 
 def lays_out_weights() -> bool:

@@ -19,10 +19,10 @@ from safetensors.torch import save_file
 from mlcore.dense import PlainDense
 from mlcore.encoder import Encoder
 from mlcore.errors import ModelInvalid
-from mlcore.network import is_int8, load_module, refusing
+from mlcore.network import is_int8, load_tensors, read_config, refusing
 from mlcore.registry import Model
 from mlcore.transformer import TransformerClassifier
-from mlcore.weights import INT8, Shape, Tensors, read_shape, read_tensors
+from mlcore.weights import INT8, Shape, Tensors, read_shape
 
 LARGEST = 127  # of a weight; -128 is left out so that the range is symmetric
 ROWS = 512  # inputs of a layer that a choice is judged by
@@ -59,17 +59,18 @@ def quantize_model(source: Model, target: Path, *, texts: Sequence[str]) -> None
     if is_int8(source):
         raise ModelInvalid(source.directory, reason="it is an int8 copy already")
     classifier = TransformerClassifier(source, precision="float32", max_texts=TEXTS_AT_ONCE)
-    with refusing(source, "it cannot be loaded"):
-        module = load_module(source)
-    shape = read_shape(module.config)
+    config = read_config(source)
+    shape = read_shape(config)
     if shape is None:
-        reason = f"no int8 copy can be made of {module.config.model_type}, only of BERT, RoBERTa and ELECTRA"
+        reason = f"no int8 copy can be made of {config.model_type}, only of BERT, RoBERTa and ELECTRA"
         raise ModelInvalid(source.directory, reason=reason)
-    tensors = quantize_tensors(shape, read_tensors(module), classifier.tokenise(texts))
+    with refusing(source, "it cannot be loaded"):
+        tensors = load_tensors(source, config, dtype=torch.float32)
+    copy = quantize_tensors(shape, tensors, classifier.tokenise(texts))
     for path in source.directory.iterdir():
         if path.is_file() and path.suffix in COPIED and not path.name.endswith(".index.json"):
             shutil.copyfile(path, target / path.name)
-    save_file(tensors, target / "model.safetensors", metadata=INT8)
+    save_file(copy, target / "model.safetensors", metadata=INT8)
 
 
 @torch.no_grad()
@@ -97,6 +98,9 @@ class _Watcher:
     def activated(self, x: torch.Tensor) -> torch.Tensor:
         self._seen.append(x.clone())
         return self._dense.activated(x)
+
+    def for_attention(self, x: torch.Tensor) -> torch.Tensor:
+        return self(x)
 
 
 def _watch(shape: Shape, tensors: Tensors, texts: Sequence[Sequence[int]]) -> dict[str, Inputs]:

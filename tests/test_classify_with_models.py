@@ -45,7 +45,8 @@ def assert_alike(left: list[Judgement], right: list[Judgement]) -> None:
         assert one.sentiment.scores == pytest.approx(other.sentiment.scores, abs=1e-5)
 
 
-def test_the_scores_are_those_of_the_model_itself(models_dir: Path) -> None:
+def test_in_float32_the_scores_are_those_of_the_model_itself(models_dir: Path, settings: Settings) -> None:
+    settings.ML_PRECISION = "float32"
     directory = models_dir / "test123_category"
     tokenizer = PreTrainedTokenizerFast.from_pretrained(directory)
     model = AutoModelForSequenceClassification.from_pretrained(directory).eval()

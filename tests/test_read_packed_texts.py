@@ -62,7 +62,7 @@ def padded_answers(module, texts: Sequence[Sequence[int]]) -> torch.Tensor:
 
 
 def make_encoder(module, make_dense) -> Encoder:
-    return Encoder(read_shape(module.config), read_tensors(module), make_dense=make_dense)
+    return Encoder(read_shape(module.config), read_tensors(module.state_dict(), module.config), make_dense=make_dense)
 
 
 @pytest.mark.parametrize("make_dense", [PlainDense, OneDnnDense])
@@ -113,7 +113,7 @@ def test_an_int8_copy_stays_close_to_float32(kind: str) -> None:
     module = make_module(kind, calm=True)
     generator = torch.Generator().manual_seed(5)
     texts = [torch.randint(2, 300, (length,), generator=generator).tolist() for length in range(3, 70)]
-    shape, tensors = read_shape(module.config), read_tensors(module)
+    shape, tensors = read_shape(module.config), read_tensors(module.state_dict(), module.config)
 
     copy = Encoder(shape, quantize_tensors(shape, tensors, texts), make_dense=Int8Dense)
 
