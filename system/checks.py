@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core import checks
 
 # Known from deployments of News Service before 2.0.
@@ -25,3 +26,31 @@ def check_ignored_variables(app_configs: Sequence[AppConfig] | None, **kwargs: o
         for name, reason in IGNORED.items()
         if os.environ.get(name)
     ]
+
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+@checks.register(checks.Tags.security)
+def check_exposure(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[checks.CheckMessage]:
+    """Warn where others can reach an open service, or cannot reach one that wants https."""
+    if settings.BIND_ADDRESS in LOOPBACK:
+        return []
+    if settings.DEBUG:
+        return [
+            checks.Warning(
+                f"The open embedded mode listens on {settings.BIND_ADDRESS}: whoever reaches it may do anything.",
+                hint="Set DJANGO_DEBUG=false, or publish the port on this machine alone.",
+                id="system.W002",
+            )
+        ]
+    if settings.HTTPS_ONLY and not settings.TRUST_FORWARDED_PROTO:
+        return [
+            checks.Warning(
+                "HTTPS_ONLY without TRUST_FORWARDED_PROTO: a proxy on another host that ends TLS is sent round in "
+                "circles.",
+                hint="Set TRUST_FORWARDED_PROTO=true behind such a proxy; HTTPS_ONLY=false where there is no TLS.",
+                id="system.W003",
+            )
+        ]
+    return []

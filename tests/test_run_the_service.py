@@ -137,6 +137,7 @@ def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_ser
         "DJANGO_DEBUG": "false",
         "DJANGO_SECRET_KEY": "k" * 60,
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "HTTPS_ONLY": "false",
         "DATABASE_URL": postgres_url,
         "REDIS_URL": redis_server.url,
         "WEB_WORKERS": "2",
