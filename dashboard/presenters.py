@@ -22,6 +22,7 @@ from search import store
 from search.cache import Answer
 from search.inventory import COMPANY_KINDS, Entry
 from search.presenters import present_analysis, present_stories, present_summary
+from search.quota import Quota
 from search.types import Summary
 from search.usage import Usage
 
@@ -103,7 +104,7 @@ def present_companies(statuses: Sequence[CompanyStatus]) -> Json:
     }
 
 
-def present_status(statuses: Sequence[CompanyStatus], *, usage: Usage, workers: int) -> Json:
+def present_status(statuses: Sequence[CompanyStatus], *, usage: Usage, workers: int, quota: Quota | None) -> Json:
     outcomes = {status.company.name: _outcome(status) for status in statuses}
     said = [outcome["status"] for outcome in outcomes.values()]
     finished = [status.latest.finished_at for status in statuses if status.latest and status.latest.finished_at]
@@ -124,6 +125,18 @@ def present_status(statuses: Sequence[CompanyStatus], *, usage: Usage, workers: 
             "avg_response_time_ms": usage.average_ms,
         },
         "workers": workers,
+        "provider_quota": quota and present_quota(quota),
+    }
+
+
+def present_quota(quota: Quota) -> Json:
+    return {
+        "provider": "naver",
+        "limit": quota.limit,
+        "used": quota.used,
+        "remaining": quota.remaining,
+        "reserve": quota.reserve,
+        "resets_at": quota.resets_at,
     }
 
 

@@ -87,6 +87,15 @@ class Performance(serializers.Serializer[Any]):
     avg_response_time_ms = serializers.FloatField()
 
 
+class ProviderQuota(serializers.Serializer[Any]):
+    provider = serializers.CharField()
+    limit = serializers.IntegerField(help_text=_("Calls of a day."))
+    used = serializers.IntegerField()
+    remaining = serializers.IntegerField()
+    reserve = serializers.IntegerField(help_text=_("Of them, kept for people: the schedule leaves so many."))
+    resets_at = serializers.DateTimeField()
+
+
 class StatusResponse(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["running", "no_data"])
     version = serializers.CharField()
@@ -100,6 +109,7 @@ class StatusResponse(serializers.Serializer[Any]):
     total_error = serializers.IntegerField(help_text=_("Companies whose newest analysis failed."))
     performance = Performance()
     workers = serializers.IntegerField()
+    provider_quota = ProviderQuota(allow_null=True, help_text=_("null where the provider counts no calls."))
 
 
 class LatestResponse(AnalysisResponse):

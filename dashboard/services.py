@@ -10,6 +10,7 @@ from hashlib import blake2b
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from dashboard import records
@@ -36,7 +37,8 @@ def request_analysis(name: str, *, trigger: str, options: dict[str, object] | No
 
     An alias asks for the company that goes by it.
 
-    A person does not wait out a pause between two tries: what is queued for later is brought forward.
+    A person does not wait out a pause between two tries: what is queued for later is brought forward, and what the
+    schedule has queued becomes theirs, who may use the quota's reserve.
     Raises InvalidName.
     """
     company = company_named(name) or Company.objects.get_or_create(name=normalize_company(name))[0]
@@ -47,9 +49,10 @@ def request_analysis(name: str, *, trigger: str, options: dict[str, object] | No
                 company=company, trigger=trigger, options=options or {}, queued_at=now, run_after=now
             )
     except IntegrityError:
-        waiting = Analysis.objects.filter(company=company, status=Status.QUEUED, run_after__gt=now)
         if trigger in BY_A_PERSON:
-            waiting.update(run_after=now)
+            waiting = Analysis.objects.filter(company=company, status=Status.QUEUED)
+            waiting.update(run_after=Least("run_after", now))
+            waiting.exclude(trigger__in=BY_A_PERSON).update(trigger=trigger)
         open_one = Analysis.objects.filter(company=company, status__in=Analysis.OPEN).first()
         # It ended between the two statements: ask again.
         return open_one or request_analysis(name, trigger=trigger, options=options)
@@ -59,7 +62,7 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
     """Run a queued analysis and keep what it finds, or why it failed.
 
     Safe to call twice: only the caller who moves it out of the queue runs it. A provider's fault puts it back,
-    RUN_RETRIES times; whatever else goes wrong is recorded on the row before it is raised again. Only where the
+    RUN_RETRIES times; so does a quota, until its day is over, of which the last calls are kept for people; whatever else goes wrong is recorded on the row before it is raised again. Only where the
     database is away (DATABASE_AWAY) the row stays running: release it and run it again.
     """
     if not _claim(analysis_id, worker=worker):
@@ -67,6 +70,8 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
     run = Analysis.objects.select_related("company").get(pk=analysis_id)
     options = search.Options(**{"max_results": settings.ANALYSIS_MAX_RESULTS, "mode": "refresh", **run.options})
     try:
+        if run.trigger not in BY_A_PERSON:
+            search.check_reserve()
         answer = search.analyze_company(
             run.company.name, options, trigger=run.trigger, analysis_id=run.pk, on_progress=_progress_of(run)
         )

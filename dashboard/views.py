@@ -20,7 +20,7 @@ from dashboard.waiting import analysis_on_a_worker
 from search import inventory, usage
 from search.presenters import present_analysis
 from search.serializers import AnalysisResponse, AnalyzeRequest
-from search.services import known_company
+from search.services import known_company, provider_quota
 from search.views import COMPANY, SearchViewSet
 
 
@@ -99,7 +99,8 @@ class DashboardViewSet(ViewSet):
         """Say how the service does."""
         statuses = selectors.statuses(with_summaries=False)
         workers = selectors.worker_count()
-        return Response(presenters.present_status(statuses, usage=usage.last_day(), workers=workers))
+        quota = provider_quota()
+        return Response(presenters.present_status(statuses, usage=usage.last_day(), workers=workers, quota=quota))
 
     @extend_schema(responses=shapes.AllLatestResponse)
     def latest(self, request: Request) -> Response:

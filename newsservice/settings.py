@@ -124,6 +124,18 @@ NAVER_SEARCH_URL = env_url(
 NAVER_CALLS_PER_SECOND = env_int(
     "NAVER_CALLS_PER_SECOND", 10, "Calls this process makes a second at most.", at_least=1, at_most=1000
 )
+NAVER_DAILY_QUOTA = env_int(
+    "NAVER_DAILY_QUOTA", 25_000, "Calls of a day, all processes together; none is made beyond.", at_least=1
+)
+NAVER_QUOTA_RESERVE = env_int(
+    "NAVER_QUOTA_RESERVE",
+    2_500,
+    "How many of them are kept for people: scheduled analyses wait for the next day when no more are left.",
+    at_least=0,
+)
+NAVER_QUOTA_RESET_HOUR = env_int(
+    "NAVER_QUOTA_RESET_HOUR", 0, "Hour, Seoul's time, at which Naver counts anew.", at_least=0, at_most=23
+)
 NEWS_RSS_SEARCH_URL = env_url(
     "NEWS_RSS_SEARCH_URL",
     "https://news.google.com/rss/search?q={query}&hl=ko&gl=KR&ceid=KR:ko",
@@ -297,6 +309,8 @@ for name, value in (("NAVER_CLIENT_ID", NAVER_CLIENT_ID), ("NAVER_CLIENT_SECRET"
         raise ImproperlyConfigured(f"{name}: holds characters no key has; it goes into a header.")
 if NEWS_PROVIDER == "naver" and not NAVER_CLIENT_ID:
     raise ImproperlyConfigured("NEWS_PROVIDER='naver': needs NAVER_CLIENT_ID and NAVER_CLIENT_SECRET.")
+if NAVER_QUOTA_RESERVE >= NAVER_DAILY_QUOTA:
+    raise ImproperlyConfigured("NAVER_QUOTA_RESERVE: must be less than NAVER_DAILY_QUOTA.")
 if "{query}" not in NEWS_RSS_SEARCH_URL:
     raise ImproperlyConfigured("NEWS_RSS_SEARCH_URL: must hold {query}.")
 

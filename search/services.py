@@ -16,9 +16,10 @@ from mlcore.engine import Pin, engine_revisions, get_engine
 from mlcore.types import Judgement
 from newsservice.errors import DomainError
 from newsservice.metrics import CACHE_LOOKS
-from search import cache, collected, pipeline, predictions, usage
+from search import cache, collected, pipeline, predictions, quota, usage
 from search.cache import Answer, Mode, Slot
 from search.providers import current_provider
+from search.quota import Quota
 from search.signals import analysis_completed, company_asked_for
 from search.text import normalize_company, normalize_query
 from search.trending import TrendingKeyword
@@ -111,6 +112,17 @@ def search_batch(requests: Sequence[tuple[str, Options]]) -> list[Outcome]:
 def trending_keywords(*, category: str | None, hours: int, limit: int) -> list[TrendingKeyword]:
     """Rank what the last hours' news speak of against the days before; `category` is a code, None for all."""
     return collected.rank(category=category, hours=hours, limit=limit)
+
+
+def provider_quota() -> Quota | None:
+    """Return how the day's calls to the provider stand; None where it is one that counts none."""
+    return quota.state() if current_provider().name == "naver" else None
+
+
+def check_reserve() -> None:
+    """Raise ProviderQuotaExceeded where what is left of the day's calls is kept for people: before scheduled work."""
+    if current_provider().name == "naver":
+        quota.check_reserve()
 
 
 def known_company(name: str) -> KnownCompany:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -21,6 +22,15 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 2.0  # how long a store that failed is left alone
 LEASE_SECONDS = 10.0  # how long a process that died still holds a lock
+
+# In one step, so that no two callers are given the same last one.
+TAKE = """
+local used = math.max(tonumber(redis.call("GET", KEYS[1]) or 0), tonumber(ARGV[2])) + tonumber(ARGV[3])
+local is_granted = used < tonumber(ARGV[1])
+if is_granted then used = used + 1 end
+redis.call("SET", KEYS[1], used, "EX", ARGV[4])
+return {used, is_granted and 1 or 0}
+"""
 
 
 class _Breaker:
@@ -97,6 +107,20 @@ def count(name: str, *, by: int = 1, seconds: float) -> None:
     _breaker.call(lambda: _count(name, by, seconds), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    used: int
+    is_granted: bool
+
+
+def take(name: str, *, limit: int, known: int, owed: int, seconds: int) -> Taken | None:
+    """Take one of a limited number that all processes of a Redis share; None where it is away.
+
+    `known`: the least it must have counted before; `owed`: what it has not heard of yet.
+    """
+    return _breaker.call(lambda: _take(name, limit, known, owed, seconds), None)
+
+
 def counters(names: Sequence[str]) -> dict[str, int]:
     nothing: Mapping[str, object] = {}
     found = _breaker.call(lambda: _fetch(names), nothing)
@@ -165,6 +189,12 @@ def _count(name: str, by: int, seconds: float) -> None:
             cache.incr(name, by)
         except (ValueError, TypeError):  # it ended between the two, or is no number
             cache.set(name, by, timeout=seconds)
+
+
+def _take(name: str, limit: int, known: int, owed: int, seconds: int) -> Taken:
+    client = cache.client.get_client(write=True)  # type: ignore[attr-defined]
+    used, is_granted = client.eval(TAKE, 1, cache.make_key(name), limit, known, owed, seconds)
+    return Taken(used=used, is_granted=bool(is_granted))
 
 
 def _fetch(keys: Sequence[str]) -> Mapping[str, object]:

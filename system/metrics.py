@@ -20,6 +20,7 @@ from dashboard import workers
 from dashboard.models import Analysis
 from mlcore.engine import engine_status
 from newsservice.metrics import REQUEST_SECONDS, REQUESTS
+from search.services import provider_quota
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class NowCollector(Collector):
         except DatabaseError as exc:
             logger.warning("metrics: the database does not say: %s", type(exc).__name__)
         yield self._models()
+        yield from self._quota()
 
     def _queue(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("news_queue_analyses", "Analyses open now.", labels=["status"])
@@ -73,6 +75,20 @@ class NowCollector(Collector):
         for status in engine_status():
             family.add_metric([status.axis, status.method or "none", status.revision or ""], 1)
         return family
+
+    def _quota(self) -> Iterable[GaugeMetricFamily]:
+        """The day's calls, where the provider counts them."""
+        if not (quota := provider_quota()):
+            return
+        numbers = {
+            "limit": ("Calls of a day.", quota.limit),
+            "remaining": ("Calls that are left of the day.", quota.remaining),
+            "reserve": ("Calls of a day that are kept for people.", quota.reserve),
+        }
+        for name, (said, value) in numbers.items():
+            family = GaugeMetricFamily(f"news_provider_quota_{name}", said, labels=["provider"])
+            family.add_metric(["naver"], value)
+            yield family
 
 
 def show_metrics(request: HttpRequest) -> HttpResponse:

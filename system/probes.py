@@ -34,6 +34,8 @@ from dashboard.errors import WorkerUnavailable
 from mlcore.engine import engine_status, get_engine
 from mlcore.errors import ModelsUnavailable
 from search.providers import current_provider, naver, rss
+from search.quota import Quota
+from search.services import provider_quota
 
 logger = logging.getLogger(__name__)
 
@@ -260,8 +262,8 @@ def ask_worker() -> Finding:
 def ask_credentials() -> Finding:
     """Which provider is asked, and whether it has the keys it needs; asks it nothing."""
     name = current_provider().name
-    if name == "naver":
-        return Finding(state="ok", detail=_("naver, keys are set"))
+    if quota := provider_quota():
+        return Finding(state="ok", detail=_("naver, keys are set; %(left)s") % {"left": _calls_left(quota)})
     return Finding(state="ok", detail=_("%(provider)s, needs no keys") % {"provider": name})
 
 
@@ -274,9 +276,17 @@ def reach_provider() -> Finding:
         reached = naver.can_be_reached()
     else:
         return Finding(state="ok", detail=name)
-    if reached:
-        return Finding(state="ok", detail=name)
-    return Finding(state="failed", detail=_("no connection: %(fault)s") % {"fault": name})
+    if not reached:
+        return Finding(state="failed", detail=_("no connection: %(fault)s") % {"fault": name})
+    quota = provider_quota()
+    return Finding(state="ok", detail=f"{name}; {_calls_left(quota)}" if quota else name)
+
+
+def _calls_left(quota: Quota) -> str:
+    return _("%(remaining)d of the day's %(limit)d calls are left") % {
+        "remaining": quota.remaining,
+        "limit": quota.limit,
+    }
 
 
 def _state_of(methods: Sequence[str | None]) -> State:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from dashboard import workers
 from dashboard.models import Analysis
+from search.services import provider_quota
 
 MOST_SHOWN = 200
 
@@ -29,6 +30,7 @@ def show_running(request: HttpRequest) -> HttpResponse:
         "queued": queued[:MOST_SHOWN],
         "queued_count": queued.order_by().count(),
         "alive": workers.alive(),
+        "quota": provider_quota(),
         "now": timezone.now(),
     }
     return render(request, "admin/dashboard/running.html", context)

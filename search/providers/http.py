@@ -14,7 +14,7 @@ from urllib3.util.retry import Retry
 
 from newsservice.metrics import PROVIDER_CALLS
 from newsservice.version import VERSION
-from search.errors import ProviderError, ProviderTimeout
+from search.errors import ProviderError, ProviderQuotaExceeded, ProviderTimeout
 
 MAX_REPLY_BYTES = 8_000_000
 USER_AGENT = f"NewsService/{VERSION}"
@@ -51,8 +51,17 @@ class RetryFaults(Retry):
         if isinstance(error, ReadTimeoutError):
             raise error
         further = super().increment(method, url, response, error, _pool, _stacktrace)
+        try:
+            self.before_retry()
+        except ProviderError:
+            if response is not None:
+                response.drain_conn()  # as urllib3 does where there is no further try: the connection is used again
+            raise
         PROVIDER_CALLS.labels(self.provider, "retried").inc()
         return further
+
+    def before_retry(self) -> None:
+        """Raise ProviderQuotaExceeded where there must be no further try."""
 
 
 def session(adapter: HTTPAdapter) -> requests.Session:
@@ -75,7 +84,7 @@ def get(
 ) -> Reply:
     """GET within PROVIDER_CONNECT_SECONDS, PROVIDER_READ_SECONDS for the reply to begin, and again to end.
 
-    Raises ProviderTimeout (too slow) or ProviderError (refused, broken off, too large).
+    Raises ProviderTimeout (too slow), ProviderError (refused, broken off, too large), or what forbids a retry.
     """
     timeout = (settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS)
     try:
@@ -85,6 +94,9 @@ def get(
             body = _read(response, provider=provider)
             PROVIDER_CALLS.labels(provider, "ok" if response.ok else str(response.status_code)).inc()
             return Reply(status=response.status_code, headers=response.headers, body=body)
+    except ProviderQuotaExceeded:
+        PROVIDER_CALLS.labels(provider, "not retried").inc()
+        raise
     except ProviderError:
         PROVIDER_CALLS.labels(provider, "cut off").inc()
         raise

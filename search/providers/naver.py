@@ -10,7 +10,6 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
 from typing import Any
 from urllib.parse import urljoin
 
@@ -19,10 +18,10 @@ from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests_ratelimiter import LimiterAdapter
 
-from search import press
+from search import press, quota
 from search.errors import ProviderAuthError, ProviderError, ProviderQuotaExceeded
 from search.providers import http
-from search.providers.times import SEOUL, parse_time
+from search.providers.times import parse_time
 from search.text import strip_markup, web_url
 from search.types import Article, Page, Sort
 
@@ -57,7 +56,12 @@ DAILY_QUOTA = {"010", "400"}
 
 
 class _Retries(http.RetryFaults):
+    """Each further try is a call of the day's quota too."""
+
     provider = "naver"
+
+    def before_retry(self) -> None:
+        quota.spend()
 
 
 class NaverProvider:
@@ -92,6 +96,7 @@ class NaverProvider:
                 return
 
     def _call(self, query: str, *, sort: Sort, start: int) -> dict[str, Any]:
+        quota.spend()
         reply = http.get(
             self._client,
             self._url,
@@ -168,7 +173,9 @@ def _refusal(reply: http.Reply) -> ProviderError:
     if reply.status in {401, 403}:
         return ProviderAuthError(**details)
     if reply.status == 429:
-        return ProviderQuotaExceeded(retry_after=_seconds_to_midnight() if code in DAILY_QUOTA else 1, **details)
+        return ProviderQuotaExceeded(
+            retry_after=quota.state().seconds_to_reset if code in DAILY_QUOTA else 1, **details
+        )
     return ProviderError(**details)
 
 
@@ -182,10 +189,3 @@ def _error_of(body: bytes) -> tuple[str, str]:
     for credential in filter(None, (settings.NAVER_CLIENT_ID, settings.NAVER_CLIENT_SECRET)):
         message = message.replace(credential, "…")  # should it repeat what it refuses
     return str(error.get("errorCode", "")), message[:200]
-
-
-def _seconds_to_midnight() -> int:
-    """Return the seconds until Naver counts anew: midnight in Seoul."""
-    now = datetime.now(SEOUL)
-    midnight = datetime.combine(now.date() + timedelta(days=1), time(), tzinfo=SEOUL)
-    return int((midnight - now).total_seconds()) + 1
