@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Least
 from django.utils import timezone
 
@@ -20,6 +20,7 @@ from newsservice.errors import DomainError
 from newsservice.metrics import ANALYSES
 from search import services as search
 from search import types
+from search.cache import Answer
 from search.errors import ProviderError, ProviderQuotaExceeded
 from search.text import normalize_company
 
@@ -50,9 +51,9 @@ def request_analysis(name: str, *, trigger: str, options: dict[str, object] | No
             )
     except IntegrityError:
         if trigger in BY_A_PERSON:
+            theirs = Case(When(trigger__in=BY_A_PERSON, then=F("trigger")), default=Value(trigger))
             waiting = Analysis.objects.filter(company=company, status=Status.QUEUED)
-            waiting.update(run_after=Least("run_after", now))
-            waiting.exclude(trigger__in=BY_A_PERSON).update(trigger=trigger)
+            waiting.update(run_after=Least("run_after", now), trigger=theirs)
         open_one = Analysis.objects.filter(company=company, status__in=Analysis.OPEN).first()
         # It ended between the two statements: ask again.
         return open_one or request_analysis(name, trigger=trigger, options=options)
@@ -62,21 +63,15 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
     """Run a queued analysis and keep what it finds, or why it failed.
 
     Safe to call twice: only the caller who moves it out of the queue runs it. A provider's fault puts it back,
-    RUN_RETRIES times; so does a quota, until its day is over, of which the last calls are kept for people; whatever else goes wrong is recorded on the row before it is raised again. Only where the
-    database is away (DATABASE_AWAY) the row stays running: release it and run it again.
+    RUN_RETRIES times, and a quota until its day is over, of which the last calls are kept for people. Whatever else
+    goes wrong is recorded on the row before it is raised again. Only where the database is away (DATABASE_AWAY) the
+    row stays running: release it and run it again.
     """
     if not _claim(analysis_id, worker=worker):
         return
     run = Analysis.objects.select_related("company").get(pk=analysis_id)
-    options = search.Options(**{"max_results": settings.ANALYSIS_MAX_RESULTS, "mode": "refresh", **run.options})
     try:
-        if run.trigger not in BY_A_PERSON:
-            search.check_reserve()
-        answer = search.analyze_company(
-            run.company.name, options, trigger=run.trigger, analysis_id=run.pk, on_progress=_progress_of(run)
-        )
-        if answer.is_stale:  # the provider failed, and the cache covered it up: no new analysis
-            raise ProviderError(provider=answer.value.found.provider, reason="only a stale answer is left")
+        answer = _analyze(run)
     except ProviderError as exc:
         _postpone_or_fail(run, exc)
     except DomainError as exc:
@@ -88,6 +83,19 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
         raise
     else:
         complete_run(run.pk, answer.value)
+
+
+def _analyze(run: Analysis) -> Answer[types.Analysis]:
+    """Analyse anew. Raises ProviderQuotaExceeded where the schedule's share of the quota is used up."""
+    if run.trigger not in BY_A_PERSON:
+        search.check_reserve()
+    options = search.Options(**{"max_results": settings.ANALYSIS_MAX_RESULTS, "mode": "refresh", **run.options})
+    answer = search.analyze_company(
+        run.company.name, options, trigger=run.trigger, analysis_id=run.pk, on_progress=_progress_of(run)
+    )
+    if answer.is_stale:  # the provider failed, and the cache covered it up: no new analysis
+        raise ProviderError(provider=answer.value.found.provider, reason="only a stale answer is left")
+    return answer
 
 
 def keep_found(run_id: int, analysis: types.Analysis) -> None:

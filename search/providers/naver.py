@@ -173,9 +173,8 @@ def _refusal(reply: http.Reply) -> ProviderError:
     if reply.status in {401, 403}:
         return ProviderAuthError(**details)
     if reply.status == 429:
-        return ProviderQuotaExceeded(
-            retry_after=quota.state().seconds_to_reset if code in DAILY_QUOTA else 1, **details
-        )
+        wait = quota.state().seconds_to_reset if code in DAILY_QUOTA else 1
+        return ProviderQuotaExceeded(retry_after=wait, **details)
     return ProviderError(**details)
 
 
