@@ -1,4 +1,4 @@
-"""The day's calls to Naver: counted before each, over all processes, with or without Redis; the last are for people."""
+"""The day's calls to Naver: counted before each, by all processes, with or without Redis; the last are for people."""
 
 from __future__ import annotations
 
