@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -18,7 +19,7 @@ from pytest_django import Settings
 from mlcore.engine import active_model, device_name, engine_revisions, engine_status, get_engine, reset_engine
 from mlcore.labels import map_labels
 from mlcore.types import Axis
-from tests.models import TEXTS, copy_pair, edit_json, make_pair, to_bin, to_vocab_txt, write_json
+from tests.models import TEXTS, copy_pair, edit_json, edit_weights, make_pair, to_bin, to_vocab_txt, write_json
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +86,22 @@ def test_pytorch_bin_and_vocab_txt_answer_as_safetensors_and_tokenizer_json_do(m
     for directory in models_dir.iterdir():
         to_bin(directory)
         to_vocab_txt(directory)
+    reset_engine()
+
+    assert get_engine().classify(TEXTS) == expected
+
+
+def test_layer_norms_may_bear_the_names_of_old_checkpoints(models_dir: Path) -> None:
+    expected = get_engine().classify(TEXTS)
+    old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+
+    def rename(weights: dict[str, Any]) -> None:
+        for name in list(weights):
+            for modern, legacy in old.items():
+                if modern in name:
+                    weights[name.replace(modern, legacy)] = weights.pop(name)
+
+    edit_weights(models_dir / "test123_category", rename)
     reset_engine()
 
     assert get_engine().classify(TEXTS) == expected
