@@ -153,6 +153,27 @@ def test_a_worker_killed_half_way_costs_no_analysis(cluster, naver):
     assert (answer["status"], answer["progress"]) == ("success", {"done": shown, "total": shown})
 
 
+def test_a_worker_asked_to_stop_finishes_what_it_runs(cluster, naver):
+    worker = cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    naver.delay = 3
+    watch_later(cluster, ["한빛전자", "두빛전자", "세빛전자", "네빛전자", "다섯빛전자", "여섯빛전자"])
+    for name in ("한빛전자", "두빛전자", "세빛전자", "네빛전자", "다섯빛전자", "여섯빛전자"):
+        trigger(cluster, name)
+    by_status = "SELECT count(*) FROM dashboard_analysis WHERE status = '{}'"
+    wait_until(lambda: cluster.rows(by_status.format("running"))[0][0] > 0, seconds=30)
+
+    worker.terminate()
+    assert worker.wait(timeout=60) == 0
+    assert cluster.rows(by_status.format("running"))[0][0] == 0
+    finished = cluster.rows(by_status.format("success"))[0][0]
+    assert 0 < finished < 6  # what it had begun, no more
+
+    cluster.start_worker()
+    wait_until(lambda: cluster.rows(by_status.format("success"))[0][0] == 6, seconds=60)
+    assert cluster.rows("SELECT max(attempts) FROM dashboard_analysis") == [(1,)]
+
+
 def test_the_web_process_waits_for_the_worker_and_holds_no_model(cluster, naver):
     cluster.start_worker()
     wait_until(lambda: cluster.workers() == 1, seconds=60)
