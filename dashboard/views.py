@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 from django.conf import settings
@@ -93,6 +94,8 @@ class CompanyViewSet(ViewSet):
 
 class DashboardViewSet(ViewSet):
     """The whole: status, tasks, cache."""
+
+    scopes: ClassVar = {"clear_company": "admin", "clear_all": "admin"}
 
     @extend_schema(responses=shapes.StatusResponse)
     def status(self, request: Request) -> Response:

@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import msgspec
 import structlog
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
@@ -131,8 +133,35 @@ class ErrorEnvelopeMiddleware:
         return HttpResponse(msgspec.json.encode(body), status=status, content_type="application/json")
 
 
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """What the schema says of the API's keys."""
+
+    target_class = "system.access.KeyAuthentication"
+    name = ["apiKey", "bearer"]  # noqa: RUF012
+
+    def get_security_definition(self, auto_schema: SpectacularAutoSchema) -> list[dict[str, str]]:
+        return [{"type": "apiKey", "in": "header", "name": "X-API-Key"}, {"type": "http", "scheme": "bearer"}]
+
+    def get_security_requirement(self, auto_schema: SpectacularAutoSchema) -> list[dict[str, list[str]]]:
+        return [{name: []} for name in self.name]  # either of them
+
+
+class StaffScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """What it says of whoever is signed in to the admin."""
+
+    target_class = "system.access.StaffAuthentication"
+    name = "signedIn"
+
+    def get_security_definition(self, auto_schema: SpectacularAutoSchema) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
+
+
 class AutoSchema(SpectacularAutoSchema):
-    """Every operation can answer with the error envelope."""
+    """Every operation can answer with the error envelope; in the open mode none needs a key."""
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        schemes: list[dict[str, Any]] = super().get_auth()
+        return schemes if settings.API_KEYS_REQUIRED else [*schemes, {}]
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

@@ -51,6 +51,12 @@ CSRF_TRUSTED_ORIGINS = env_list(
     "Origins whose forms the admin takes, as https://news.example.com; where empty, those of DJANGO_ALLOWED_HOSTS. "
     "Required when that holds * and DJANGO_DEBUG is false.",
 )
+API_KEYS_REQUIRED = env_bool(
+    "API_KEYS_REQUIRED",
+    not DEBUG,
+    "Answer to API keys (`manage.py create_api_key`) and to who is signed in to the admin only. By default the "
+    "opposite of DJANGO_DEBUG.",
+)
 HTTPS_ONLY = env_bool(
     "HTTPS_ONLY",
     not DEBUG,
@@ -486,8 +492,8 @@ DJANGO_STRUCTLOG_CELERY_ENABLED = True
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["newsservice.media.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["newsservice.media.JSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["system.access.KeyAuthentication", "system.access.StaffAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["system.access.MayAsk"],
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "newsservice.api.handle_exception",
     "DEFAULT_SCHEMA_CLASS": "newsservice.api.AutoSchema",
@@ -497,6 +503,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "What the Korean press says about the companies you watch.",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["system.access.MayAsk"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",

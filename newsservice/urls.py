@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, 
 
 from dashboard.views import AnalyzeViewSet
 from search.urls import COMPANY
-from system.metrics import show_metrics
+from system.metrics import MetricsView
 from system.views import (
     HealthView,
     IntegrationView,
@@ -15,20 +15,22 @@ from system.views import (
     SelfTestResultView,
     SelfTestView,
     UnknownRouteView,
+    documentation,
     home,
 )
 
 # ReDoc writes its styles at run time, and searches in a worker made of a blob.
 redoc = csp_update({"style-src": [UNSAFE_INLINE], "worker-src": [SELF, "blob:"]})(
-    SpectacularRedocView.as_view(url_name="schema")
+    documentation(SpectacularRedocView.as_view(url_name="schema"))
 )
+swagger = documentation(SpectacularSwaggerSplitView.as_view(url_name="schema"))
 
 urlpatterns = [
     path("", home, name="home"),
     path("health", HealthView.as_view(schema=None)),
     path("api/v1/health", HealthView.as_view(schema=None)),
     path("api/v1/system/health", HealthView.as_view(), name="health"),
-    path("api/v1/system/metrics", show_metrics, name="metrics"),
+    path("api/v1/system/metrics", MetricsView.as_view(), name="metrics"),
     path("api/v1/system/ready", ReadyView.as_view(), name="ready"),
     path("api/v1/system/test/integration", IntegrationView.as_view(), name="integration-test"),
     path("api/v1/system/test/celery", SelfTestView.as_view(), name="self-test"),
@@ -41,7 +43,7 @@ urlpatterns = [
     path("api/v1/search/", include("search.urls")),
     path("api/v1/dashboard/", include("dashboard.urls")),
     path("api/v1/schema", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("docs", swagger, name="docs"),
     path("redoc", redoc, name="redoc"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

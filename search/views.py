@@ -40,6 +40,8 @@ BATCH_ITEM = PolymorphicProxySerializer(
 class SearchViewSet(ViewSet):
     """News by words or by company, searched and judged."""
 
+    scope = "read"  # a search is asked by POST, and changes nothing
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.started = time.perf_counter()
         super().initial(request, *args, **kwargs)

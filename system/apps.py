@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class SystemConfig(AppConfig):
     name = "system"
+    verbose_name = _("Access")
 
     def ready(self) -> None:
         from system import checks  # noqa: F401 registers them

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.contrib.admindocs.views import simplify_regex
 from django.db import DatabaseError
@@ -15,6 +16,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from dashboard import workers
 from dashboard.models import Analysis
@@ -91,8 +94,16 @@ class NowCollector(Collector):
             yield family
 
 
-def show_metrics(request: HttpRequest) -> HttpResponse:
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # from PROMETHEUS_MULTIPROC_DIR
-    registry.register(NowCollector())
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+class MetricsView(APIView):
+    """What Prometheus scrapes, in its own format whatever it accepts; errors in ours."""
+
+    schema = None
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(request, force=True)
+
+    def get(self, request: Request) -> HttpResponse:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # from PROMETHEUS_MULTIPROC_DIR
+        registry.register(NowCollector())
+        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -18,6 +23,7 @@ from dashboard import selftest, tasks
 from newsservice.version import VERSION
 from system import probes
 from system import serializers as shapes
+from system.access import Anybody, may_read
 from system.presenters import present_integration, present_ready, present_self_test
 from system.retired import successor
 from system.runtime import describe_runtime
@@ -26,13 +32,22 @@ from system.runtime import describe_runtime
 class HealthView(APIView):
     """The process answers; and what it runs on."""
 
+    authentication_classes = ()
+    permission_classes = (Anybody,)
+
     @extend_schema(responses=shapes.HealthResponse)
     def get(self, request: Request) -> Response:
         return Response({"status": "healthy", "service": "news-service", "version": VERSION, **describe_runtime()})
 
 
 class ReadyView(APIView):
-    """Whether to send requests here: 503 where something is missing that no answer can do without."""
+    """Whether to send requests here: 503 where something is missing that no answer can do without.
+
+    Asked by what shares requests out, which holds no key; it tells states, neither addresses nor names.
+    """
+
+    authentication_classes = ()
+    permission_classes = (Anybody,)
 
     @extend_schema(responses={200: shapes.ReadyResponse, 503: shapes.ReadyResponse})
     def get(self, request: Request) -> Response:
@@ -81,4 +96,18 @@ class UnknownRouteView(APIView):
 
 def home(request: HttpRequest) -> HttpResponse:
     """A page that says what this is, what it runs on and where to go."""
-    return render(request, "home.html", {"version": VERSION, "runtime": describe_runtime()})
+    context = {"version": VERSION, "runtime": describe_runtime(), "may_ask": may_read(request)}
+    return render(request, "home.html", context)
+
+
+def documentation(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Have a browser sign in where a page of the API's documentation is for those who may ask."""
+
+    @wraps(view)
+    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        is_page = "text/html" in request.headers.get("Accept", "")
+        if is_page and not request.user.is_authenticated and not may_read(request):
+            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        return view(request, *args, **kwargs)
+
+    return shown

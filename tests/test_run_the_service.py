@@ -145,6 +145,15 @@ def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_ser
         **asking(naver),
     }
     migrate(tmp_path, **production)
+    key = subprocess.run(
+        [*MANAGE, "create_api_key", "a test"],
+        cwd=ROOT,
+        env=environment(tmp_path, **production),
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    headers = {"X-API-Key": key}
     with running(tmp_path, [*MANAGE, "serve"], **production) as service:
         assert "database  postgresql" in service.output()
         assert "cache     redis" in service.output()
@@ -152,12 +161,16 @@ def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_ser
 
         naver.delay = 0.5
         with ThreadPoolExecutor(20) as pool:
-            answers = list(pool.map(lambda _: requests.post(service.url + COMPANY, timeout=30).json(), range(20)))
+            answers = list(
+                pool.map(lambda _: requests.post(service.url + COMPANY, headers=headers, timeout=30).json(), range(20))
+            )
 
         assert {answer["search_metadata"]["returned_count"] for answer in answers} == {len(answers[0]["items"])}
         assert len(naver.calls) == 2  # one walk for twenty callers in two processes
         assert requests.get(f"{service.url}/health", timeout=5).json()["redis_connected"] is True
         assert requests.get(f"{service.url}/nothing", timeout=5).json()["error_code"] == "NOT_FOUND"
+        assert requests.post(service.url + COMPANY, timeout=5).json()["error_code"] == "AUTHENTICATION_ERROR"
+        assert key not in service.output()
 
 
 def test_runs_queued_or_under_way_at_a_kill_finish_after_the_next_start(tmp_path, naver):

@@ -100,9 +100,12 @@ class Command(BaseCommand):
 
     def _show_hint(self) -> None:
         company = quote(next(iter(settings.MONITORED_COMPANIES), "삼성전자"))
+        key = " -H 'X-API-Key: …'" if settings.API_KEYS_REQUIRED else ""
         self.stdout.write("\nTry (Ctrl-C stops everything):")
-        self.stdout.write(f"  curl -X POST {_address()}/api/v1/search/companies/{company}/analyze")
-        self.stdout.write(f"  curl {_address()}/api/v1/dashboard/companies/{company}/latest")
+        if key:
+            self.stdout.write("  manage.py create_api_key NAME")
+        self.stdout.write(f"  curl -X POST {_address()}/api/v1/search/companies/{company}/analyze{key}")
+        self.stdout.write(f"  curl {_address()}/api/v1/dashboard/companies/{company}/latest{key}")
         self.stdout.write(f"  open {_address()}/ or {_address()}/docs\n")
         self.stdout.flush()
 

@@ -69,6 +69,7 @@ async function waitForWorker(statusUrl, company, signal) {
 
 async function call(address, options) {
   const headers = { "Content-Type": "application/json", "Accept-Language": document.documentElement.lang };
+  if (texts.csrf) headers["X-CSRFToken"] = texts.csrf; // of who is signed in
   let response;
   try {
     response = await fetch(address, { headers, ...options });
