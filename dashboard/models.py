@@ -140,6 +140,9 @@ class Analysis(models.Model):
     # Of search.services.Options, where they differ.
     options = models.JSONField(_("options"), default=dict, encoder=CompactEncoder)
 
+    # Of who asked: in every line that is logged of the run, by whichever process.
+    request_id = models.CharField(_("request"), max_length=64, blank=True, default="", db_default="")
+
     queued_at = models.DateTimeField(_("queued"))
     run_after = models.DateTimeField(_("not before"))
     started_at = models.DateTimeField(_("started"), null=True)

@@ -12,6 +12,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Least
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from dashboard import records
 from dashboard.models import Analysis, Company
@@ -47,13 +48,21 @@ def request_analysis(name: str, *, trigger: str, options: dict[str, object] | No
     try:
         with transaction.atomic():
             return Analysis.objects.create(
-                company=company, trigger=trigger, options=options or {}, queued_at=now, run_after=now
+                company=company,
+                trigger=trigger,
+                options=options or {},
+                request_id=_own_request_id(),
+                queued_at=now,
+                run_after=now,
             )
     except IntegrityError:
         if trigger in BY_A_PERSON:
-            theirs = Case(When(trigger__in=BY_A_PERSON, then=F("trigger")), default=Value(trigger))
             waiting = Analysis.objects.filter(company=company, status=Status.QUEUED)
-            waiting.update(run_after=Least("run_after", now), trigger=theirs)
+            waiting.update(
+                run_after=Least("run_after", now),
+                trigger=_unless_a_persons("trigger", trigger),
+                request_id=_unless_a_persons("request_id", _own_request_id()),
+            )
         open_one = Analysis.objects.filter(company=company, status__in=Analysis.OPEN).first()
         # It ended between the two statements: ask again.
         return open_one or request_analysis(name, trigger=trigger, options=options)
@@ -70,6 +79,12 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
     if not _claim(analysis_id, worker=worker):
         return
     run = Analysis.objects.select_related("company").get(pk=analysis_id)
+    traced = {"request_id": run.request_id} if run.request_id else {}
+    with bound_contextvars(run=str(run.task_id), **traced):
+        _run(run)
+
+
+def _run(run: Analysis) -> None:
     try:
         answer = _analyze(run)
     except ProviderError as exc:
@@ -83,6 +98,17 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
         raise
     else:
         complete_run(run.pk, answer.value)
+
+
+def _unless_a_persons(column: str, value: str) -> Case:
+    """Return what changes a column of what the schedule asked for, and leaves it where a person did."""
+    return Case(When(trigger__in=BY_A_PERSON, then=F(column)), default=Value(value))
+
+
+def _own_request_id() -> str:
+    """Return the id of the request that is being answered, "" where none is. A client may have chosen it."""
+    request_id = str(get_contextvars().get("request_id", ""))
+    return request_id[:64] if request_id.isprintable() else ""
 
 
 def _analyze(run: Analysis) -> Answer[types.Analysis]:

@@ -6,6 +6,7 @@ look at the row.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 from typing import Any
@@ -60,7 +61,8 @@ def enqueue_analysis(name: str, *, trigger: str, options: dict[str, object] | No
         raise WorkerUnavailable
     run = services.request_analysis(name, trigger=trigger, options=options)
     # Behind the caller's back: a broker that is away takes seconds to say so, and the row is safe already.
-    transaction.on_commit(threading.Thread(target=announce, args=(run.pk,), daemon=True).start)
+    within = contextvars.copy_context()  # the request's id goes along
+    transaction.on_commit(threading.Thread(target=within.run, args=(announce, run.pk), daemon=True).start)
     return run
 
 

@@ -115,6 +115,7 @@ class AnalysisAdmin(RecordAdmin):
                     "attempts",
                     "options",
                     "task_id",
+                    "request_id",
                 )
             },
         ),
