@@ -28,6 +28,8 @@ from search.views import COMPANY, SearchViewSet
 class CompanyViewSet(ViewSet):
     """Watched companies and what is known of them."""
 
+    costly = frozenset({"trigger"})
+
     @extend_schema(responses=shapes.CompaniesResponse)
     def list(self, request: Request) -> Response:
         """List the watched companies, their schedule and how their newest analysis went."""

@@ -99,7 +99,11 @@ def _api_exception_response(exc: exceptions.APIException) -> Response:
         headers["Retry-After"] = str(int(wait))
     if challenge := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
-    if isinstance(exc, exceptions.ValidationError):
+    if isinstance(exc, exceptions.Throttled):
+        seconds = int(wait or 1)
+        said = _("Too many requests; try again in %(seconds)d seconds.") % {"seconds": seconds}
+        body = error_envelope("RATE_LIMITED", said, {"retry_after": seconds})
+    elif isinstance(exc, exceptions.ValidationError):
         body = validation_envelope(exc.detail)
     else:
         body = error_envelope(CODES.get(exc.status_code, "ERROR"), str(exc.detail))

@@ -57,6 +57,29 @@ API_KEYS_REQUIRED = env_bool(
     "Answer to API keys (`manage.py create_api_key`) and to who is signed in to the admin only. By default the "
     "opposite of DJANGO_DEBUG.",
 )
+RATE_LIMITS = env_bool(
+    "RATE_LIMITS",
+    not DEBUG,
+    "Count calls by the minute and refuse what is too much. By default the opposite of DJANGO_DEBUG.",
+)
+RATE_PER_KEY = env_int(
+    "RATE_PER_KEY",
+    600,
+    "Calls a minute of one key, or one who is signed in; a batch counts its searches.",
+    at_least=1,
+)
+RATE_PER_ADDRESS = env_int(
+    "RATE_PER_ADDRESS", 60, "Calls a minute of one address without a good key, bad keys among them.", at_least=1
+)
+RATE_LIVE = env_int(
+    "RATE_LIVE", 60, "Of these, analyses, triggers, tests, and searches with force_refresh.", at_least=1
+)
+NUM_PROXIES = env_int(
+    "NUM_PROXIES",
+    0,
+    "Proxies in front that each add to X-Forwarded-For. 0: a client's address is the connection's.",
+    at_most=10,
+)
 HTTPS_ONLY = env_bool(
     "HTTPS_ONLY",
     not DEBUG,
@@ -494,6 +517,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["newsservice.media.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["system.access.KeyAuthentication", "system.access.StaffAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["system.access.MayAsk"],
+    "DEFAULT_THROTTLE_CLASSES": ["system.throttles.CallThrottle", "system.throttles.LiveThrottle"],
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "newsservice.api.handle_exception",
     "DEFAULT_SCHEMA_CLASS": "newsservice.api.AutoSchema",

@@ -104,7 +104,7 @@ def seconds_left(key: str) -> int | None:
 
 def count(name: str, *, by: int = 1, seconds: float) -> None:
     """Add to a counter that all processes share; a new one lasts so long."""
-    _breaker.call(lambda: _count(name, by, seconds), None)
+    increment(name, by=by, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +119,11 @@ def take(name: str, *, limit: int, known: int, owed: int, seconds: int) -> Taken
     `known`: the least it must have counted before; `owed`: what it has not heard of yet.
     """
     return _breaker.call(lambda: _take(name, limit, known, owed, seconds), None)
+
+
+def increment(name: str, *, by: int, seconds: float) -> int | None:
+    """Add to a counter that all processes share; return what it has come to, None while the store is away."""
+    return _breaker.call(lambda: _increment(name, by, seconds), None)
 
 
 def counters(names: Sequence[str]) -> dict[str, int]:
@@ -183,12 +188,13 @@ def _seconds_left(key: str) -> int | None:
     return None if expires_at is None else max(0, round(expires_at - time.time()))
 
 
-def _count(name: str, by: int, seconds: float) -> None:
+def _increment(name: str, by: int, seconds: float) -> int:
     if not cache.add(name, by, timeout=seconds):  # of two who find it missing, one adds and both count
         try:
-            cache.incr(name, by)
+            return cache.incr(name, by)
         except (ValueError, TypeError):  # it ended between the two, or is no number
             cache.set(name, by, timeout=seconds)
+    return by
 
 
 def _take(name: str, limit: int, known: int, owed: int, seconds: int) -> Taken:

@@ -41,6 +41,8 @@ class SearchViewSet(ViewSet):
     """News by words or by company, searched and judged."""
 
     scope = "read"  # a search is asked by POST, and changes nothing
+    takes_searches = True
+    costly = frozenset({"analyze"})
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.started = time.perf_counter()

@@ -10,11 +10,11 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from system import keys
+from system import keys, throttles
 from system.models import ApiKey
 
 if TYPE_CHECKING:  # it imports this module itself
@@ -33,6 +33,8 @@ class KeyAuthentication(BaseAuthentication):
         if not settings.API_KEYS_REQUIRED or not (token := _token(request)):
             return None
         if (key := keys.recognise(token)) is None:
+            if throttles.tries_too_often(request._request):
+                raise Throttled(wait=throttles.seconds_left())
             raise AuthenticationFailed(_("This API key is not valid: unknown, expired or revoked."))
         structlog.contextvars.bind_contextvars(api_key=key.prefix)
         return AnonymousUser(), key

@@ -7,4 +7,4 @@ class SystemConfig(AppConfig):
     verbose_name = _("Access")
 
     def ready(self) -> None:
-        from system import checks  # noqa: F401 registers them
+        from system import checks, receivers  # noqa: F401 register themselves

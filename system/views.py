@@ -34,6 +34,7 @@ class HealthView(APIView):
 
     authentication_classes = ()
     permission_classes = (Anybody,)
+    throttle_classes = ()
 
     @extend_schema(responses=shapes.HealthResponse)
     def get(self, request: Request) -> Response:
@@ -48,6 +49,7 @@ class ReadyView(APIView):
 
     authentication_classes = ()
     permission_classes = (Anybody,)
+    throttle_classes = ()
 
     @extend_schema(responses={200: shapes.ReadyResponse, 503: shapes.ReadyResponse})
     def get(self, request: Request) -> Response:
@@ -58,6 +60,8 @@ class ReadyView(APIView):
 class IntegrationView(APIView):
     """Try every part once: a round trip through cache, broker and worker, a sentence judged, the provider's door."""
 
+    costly = frozenset({"get"})
+
     @extend_schema(responses=shapes.IntegrationResponse)
     def get(self, request: Request) -> Response:
         return Response(present_integration(probes.run(probes.thorough_probes())))
@@ -65,6 +69,8 @@ class IntegrationView(APIView):
 
 class SelfTestView(APIView):
     """Send a worker a sentence to judge, the way of every task."""
+
+    costly = frozenset({"post"})
 
     @extend_schema(request=None, responses={202: shapes.SelfTestResponse})
     def post(self, request: Request) -> Response:
