@@ -8,12 +8,14 @@ outputs least on those texts.
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from mlcore.dense import PlainDense
@@ -70,7 +72,10 @@ def quantize_model(source: Model, target: Path, *, texts: Sequence[str]) -> None
     for path in source.directory.iterdir():
         if path.is_file() and path.suffix in COPIED and not path.name.endswith(".index.json"):
             shutil.copyfile(path, target / path.name)
-    save_file(copy, target / "model.safetensors", metadata=INT8)
+    try:
+        save_file(copy, target / "model.safetensors", metadata=INT8)
+    except SafetensorError as exc:  # of a full disk, too
+        raise OSError(errno.EIO, str(exc), str(target)) from exc
 
 
 @torch.no_grad()

@@ -1,0 +1,231 @@
+"""`manage.py optimize_models`: an int8 copy beside a pair, whole and measured, or nothing and the reason why."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+from mlcore import choice, registry
+from mlcore.engine import reset_engine
+from mlcore.optimize import bundled_texts, split_texts
+from mlcore.pair import load_model
+from tests.models import SENTIMENT_LABELS, copy_pair, edit_weights, make_model, make_pair
+from tests.test_evaluate_model import write_jsonl
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    models_dir = tmp_path_factory.mktemp("models")
+    make_pair(models_dir, "test123")
+    return models_dir
+
+
+@pytest.fixture
+def models_dir(pristine: Path, tmp_path: Path, settings) -> Path:
+    settings.MODELS_DIR = copy_pair(pristine, tmp_path / "models")
+    settings.MODEL_NAME = "test123"
+    settings.MIN_COPY_AGREEMENT = 0.5  # random weights are far more delicate than trained ones
+    reset_engine()
+    return settings.MODELS_DIR
+
+
+def optimize(*arguments: str, name: str = "test123") -> str:
+    printed = StringIO()
+    call_command("optimize_models", name, *arguments, stdout=printed, no_color=True)
+    return printed.getvalue()
+
+
+def refusal(*arguments: str, name: str = "test123") -> str:
+    with pytest.raises(CommandError) as caught:
+        optimize(*arguments, name=name)
+    return str(caught.value)
+
+
+def content(models_dir: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(models_dir)): path.read_bytes() for path in models_dir.rglob("*") if path.is_file()}
+
+
+def test_a_copy_is_written_measured_listed_and_loads(models_dir):
+    before = content(models_dir)
+    report = json.loads(optimize("--json"))
+
+    assert report["name"] == "test123@int8"
+    assert [half["axis"] for half in report["halves"]] == ["category", "sentiment"]
+    assert report["agreement"] == min(half["agreement"] for half in report["halves"])
+    for half in report["halves"]:
+        directory = models_dir / f"test123@int8_{half['axis']}"
+        facts = json.loads((directory / "quantization.json").read_text(encoding="utf-8"))
+        assert facts["agreement"] == pytest.approx(half["agreement"], abs=1e-6)
+        assert 0.5 < half["agreement"] <= 1
+        assert 0 < half["drift_mean"] < half["drift_max"] < 1
+        assert half["copy"]["precision"] == "int8"
+        assert half["copy"]["size_bytes"] < half["original"]["size_bytes"]
+        assert half["copy"]["texts_per_second"] > 0
+        assert half["measured_texts"] == half["calibrated_texts"] == 100
+        copy = registry.find_usable("test123@int8", axis=half["axis"])
+        original = registry.find_model("test123", axis=half["axis"])
+        assert facts["revision"] == original.revision
+        # What was measured is what anybody gets who loads both.
+        _, held_out = split_texts(bundled_texts())
+        said, said_by_copy = (load_model(model).predict(held_out) for model in (original, copy))
+        same = sum(one.label == other.label for one, other in zip(said, said_by_copy, strict=True))
+        assert same / len(held_out) == half["agreement"]
+    assert before.items() <= content(models_dir).items()
+    assert {path.name.partition("_")[0] for path in models_dir.iterdir()} == {"test123", "test123@int8"}
+    listed = StringIO()
+    call_command("list_models", stdout=listed, no_color=True)
+    assert "test123@int8  valid  copy of test123" in listed.getvalue()
+
+
+def test_people_get_a_table_and_the_copy_answers_once_it_is_activated(models_dir):
+    table = optimize("--activate")
+
+    for word in ("category, original", "category, copy (int8, cpu)", "articles/s", "agreement", "drift, most"):
+        assert word in table
+    assert "100 others decided" in table
+    assert "test123@int8 is active" in table
+    assert choice.active_name(is_fresh=True) == "test123@int8"
+
+
+def test_a_copy_that_does_not_agree_is_kept_and_not_switched_to(models_dir, settings):
+    settings.MIN_COPY_AGREEMENT = 1.0
+    edit_weights(models_dir / "test123_category", lambda weights: weights["classifier.dense.weight"].mul_(30))
+    message = refusal("--activate")
+
+    assert "agrees with the original on" in message
+    assert "100.00% are wanted" in message
+    assert choice.active_name(is_fresh=True) == "test123"
+    assert (models_dir / "test123@int8_category" / "model.safetensors").is_file()
+    assert "cannot be switched to" in optimize("--min-agreement", "0.1")  # the setting stands
+    with pytest.raises(CommandError, match="MIN_COPY_AGREEMENT"):
+        call_command("switch_model", "test123@int8")
+
+
+def test_a_stricter_limit_than_the_setting_is_kept_to(models_dir):
+    edit_weights(models_dir / "test123_category", lambda weights: weights["classifier.dense.weight"].mul_(30))
+
+    assert "100.00% are wanted" in refusal("--activate", "--min-agreement", "1")
+    with pytest.raises(CommandError, match="between 0 and 1"):
+        optimize("--min-agreement", "98")
+
+
+def test_a_second_run_takes_the_place_of_the_first(models_dir):
+    optimize()
+    old = models_dir / "test123@int8_category"
+    (old / "model.safetensors").write_bytes(b"damaged")
+    (old / "left-over.txt").write_text("old", encoding="utf-8")
+    optimize()
+
+    assert registry.find_usable("test123@int8", axis="category").revision
+    assert not (old / "left-over.txt").exists()
+    assert len(list(models_dir.iterdir())) == 4
+
+
+def test_texts_of_ones_own_are_read_from_any_file(models_dir, tmp_path):
+    titles = [text[:60].replace(",", "").replace('"', "").strip() for text in bundled_texts()[:120]]
+    lines = tmp_path / "texts.txt"
+    lines.write_text("\n".join([*titles, "", titles[0]]), encoding="utf-8")
+    rows = write_jsonl(tmp_path / "texts.jsonl", [{"title": title} for title in titles])
+    table = tmp_path / "texts.csv"
+    table.write_text("\n".join(["title", *titles]), encoding="utf-8")
+
+    agreements = set()
+    for file in (lines, rows, table):
+        report = json.loads(optimize("--json", "--texts", str(file)))
+        assert {half["measured_texts"] for half in report["halves"]} == {60}
+        agreements.add(report["agreement"])
+    assert len(agreements) == 1  # the same texts, the same copy
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("한 줄\n두 줄\n", "it holds 2 different texts, 100 are needed"),
+        ("같은 줄\n" * 300, "it holds 1 different texts"),
+        ("\n\n", "no texts"),
+    ],
+)
+def test_texts_that_do_not_do_are_refused(models_dir, tmp_path, written, said):
+    file = tmp_path / "texts.txt"
+    assert "No such file" in refusal("--texts", str(file))
+    file.write_text(written, encoding="utf-8")
+
+    assert said in refusal("--texts", str(file))
+    assert len(list(models_dir.iterdir())) == 2
+
+
+def test_what_cannot_be_optimised_is_refused_by_name(models_dir):
+    assert "nobody_category" in refusal(name="nobody")
+    assert "is not a model's name" in refusal(name="../models/test123")
+    optimize()
+    before = content(models_dir)
+    assert "it is a copy already: optimise test123" in refusal(name="test123@int8")
+
+    make_model(models_dir / "other_category", labels=("E", "S", "G", "기타"))
+    assert "other_sentiment" in refusal(name="other")  # half a pair
+    make_model(models_dir / "other_sentiment", labels=SENTIMENT_LABELS)
+    edit_weights(
+        models_dir / "other_sentiment", lambda weights: weights["classifier.dense.weight"].fill_(float("nan"))
+    )
+    assert "NaN" in refusal(name="other")
+    make_distilbert(models_dir / "other_sentiment")
+    assert "no int8 copy can be made of distilbert" in refusal(name="other")
+
+    after = content(models_dir)
+    assert {name: data for name, data in after.items() if not name.startswith("other")} == before
+
+
+def make_distilbert(directory: Path) -> None:
+    """Put a network of another kind into the place of a model."""
+    vocabulary = json.loads((directory / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    config = DistilBertConfig(vocab_size=vocabulary, dim=32, hidden_dim=64, n_layers=1, n_heads=2, num_labels=3)
+    config.pad_token_id = 1
+    DistilBertForSequenceClassification(config).save_pretrained(directory)
+
+
+def test_a_full_disk_leaves_what_was_there(models_dir):
+    """The system refuses to write files beyond a size, as a full disk does, in the midst of the weights."""
+    optimize()
+    before = content(models_dir)
+    limit = (models_dir / "test123@int8_category" / "model.safetensors").stat().st_size // 2
+    program = (
+        f"import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
+        "sys.argv = ['optimize_models.py', 'test123']; runpy.run_path('optimize_models.py', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=django_settings.BASE_DIR,
+        env=os.environ | {"MODELS_DIR": str(models_dir), "DJANGO_SETTINGS_MODULE": "newsservice.settings"},
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert "Nothing was written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert content(models_dir) == before
+    assert len(list(models_dir.iterdir())) == 4
+
+
+def test_the_bundled_texts_are_different_and_enough():
+    texts = bundled_texts()
+
+    assert len(set(texts)) == len(texts) == 200
+    calibration, held_out = split_texts(texts)
+    assert not set(calibration) & set(held_out)
+    assert sorted(calibration + held_out) == sorted(texts)
+    assert split_texts(texts) == (calibration, held_out)
