@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -172,6 +173,12 @@ NEWS_RSS_SEARCH_URL = env_url(
     schemes=["http", "https"],
 )
 NEWS_RSS_FEEDS = env_list("NEWS_RSS_FEEDS", [], "Further feeds, read whole and filtered by the query.")
+OUTGOING_ALLOWED = env_list(
+    "OUTGOING_ALLOWED",
+    [],
+    "Networks beside the public ones that feeds may be read from, as 10.1.2.0/24: by default no feed, and no redirect "
+    "of one, leads to private, loopback or link-local addresses. NAVER_SEARCH_URL is yours, and always asked.",
+)
 PROVIDER_CONNECT_SECONDS = env_float(
     "PROVIDER_CONNECT_SECONDS", 3, "Longest wait for a connection to a provider.", at_least=0.1, at_most=60
 )
@@ -342,6 +349,12 @@ if NAVER_QUOTA_RESERVE >= NAVER_DAILY_QUOTA:
     raise ImproperlyConfigured("NAVER_QUOTA_RESERVE: must be less than NAVER_DAILY_QUOTA.")
 if "{query}" not in NEWS_RSS_SEARCH_URL:
     raise ImproperlyConfigured("NEWS_RSS_SEARCH_URL: must hold {query}.")
+
+for network in OUTGOING_ALLOWED:
+    try:
+        ip_network(network)
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"OUTGOING_ALLOWED: {network!r} is no network; use 10.1.2.0/24.") from exc
 
 # Articles brought in by `manage.py import_articles`.
 ARCHIVE_PATH = DATA_DIR / "archive.sqlite3"

@@ -13,6 +13,7 @@ from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from newsservice.metrics import PROVIDER_CALLS
+from newsservice.outgoing import AddressRefused
 from newsservice.version import VERSION
 from search.errors import ProviderError, ProviderQuotaExceeded, ProviderTimeout
 
@@ -125,6 +126,8 @@ def _read(response: requests.Response, *, provider: str) -> bytes:
 
 def _reason(exc: requests.RequestException | HTTPError) -> str:
     """Name the fault, not the address or headers: an exception's own text may hold both."""
+    if isinstance(exc, AddressRefused):
+        return "its address is a private one, and OUTGOING_ALLOWED does not name it"
     if isinstance(exc, requests.exceptions.SSLError):
         return "its certificate is not accepted"
     if isinstance(exc, requests.ConnectionError):

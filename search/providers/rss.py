@@ -13,8 +13,8 @@ from urllib.parse import quote, urlsplit
 import feedparser
 import requests
 from django.conf import settings
-from requests.adapters import HTTPAdapter
 
+from newsservice.outgoing import AddressRefused, GuardedAdapter
 from search import press
 from search.errors import ProviderError
 from search.providers import http
@@ -36,7 +36,7 @@ class RSSProvider:
 
     def __init__(self) -> None:
         self._client: requests.Session = http.session(
-            HTTPAdapter(pool_maxsize=16, max_retries=http.RetryFaults.default_policy())
+            GuardedAdapter(pool_maxsize=16, max_retries=http.RetryFaults.default_policy())
         )
 
     def pages(self, query: str, *, sort: Sort, start: int) -> Iterator[Page]:
@@ -70,7 +70,7 @@ class RSSProvider:
 def can_be_reached() -> bool:
     """Whether the search or any feed answers (a closed network's gateway refuses), found out within seconds."""
     urls = _urls("뉴스")
-    with http.session(HTTPAdapter()) as client, ThreadPoolExecutor(max_workers=min(8, len(urls))) as pool:
+    with http.session(GuardedAdapter()) as client, ThreadPoolExecutor(max_workers=min(8, len(urls))) as pool:
         return any(pool.map(lambda url: _answers(client, url), urls))
 
 
@@ -78,7 +78,7 @@ def _answers(client: requests.Session, url: str) -> bool:
     try:
         with client.get(url, timeout=PROBE_SECONDS, stream=True) as response:
             return response.ok
-    except requests.RequestException:
+    except (requests.RequestException, AddressRefused):
         return False
 
 
