@@ -34,6 +34,9 @@ def post_worker_init(worker: object) -> None:
     """
     gc.collect()
     gc.freeze()
+    from mlcore import choice
+
+    choice.known_name()  # has it read: /health goes by what was read
     if settings.BACKGROUND == "embedded":
         from dashboard import embedded
 

@@ -7,14 +7,16 @@ import threading
 import time
 
 from django.conf import settings
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from mlcore.models import Choice
+from newsservice.behind import LookBehind
 
 logger = logging.getLogger(__name__)
 
 MEMO_SECONDS = 1.0
+AWAY_SECONDS = 5.0  # how long a database that is away is left alone
 
 
 class _Memo:
@@ -23,7 +25,16 @@ class _Memo:
     def __init__(self) -> None:
         self.name = ""
         self.read_at: float | None = None
+        self.read_again_at = 0.0
         self.is_away = False
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() >= self.read_again_at
+
+    @property
+    def active(self) -> str:
+        return self.name or str(settings.MODEL_NAME)
 
 
 _memo = _Memo()
@@ -33,12 +44,25 @@ _reading = threading.Lock()
 def active_name(*, is_fresh: bool = False) -> str:
     """Return the name of the pair to classify with, at most a second old; where `is_fresh`, read now.
 
-    Where the database is away or has no such table yet: what was read last, else MODEL_NAME.
+    Where the database is away or has no such table yet: what was read last, else MODEL_NAME. Whoever finds another
+    thread reading, which may take a while, goes by what was read last.
     """
-    with _reading:
-        if is_fresh or _memo.read_at is None or time.monotonic() - _memo.read_at >= MEMO_SECONDS:
-            _read()
-        return _memo.name or str(settings.MODEL_NAME)
+    if is_fresh or _memo.is_due:
+        waits = is_fresh or _memo.read_at is None
+        if _reading.acquire(blocking=waits):
+            try:
+                if is_fresh or _memo.is_due:
+                    _read()
+            finally:
+                _reading.release()
+    return _memo.active
+
+
+def known_name() -> str:
+    """Return what was read last, and have it read anew behind the caller's back: waits for nothing."""
+    if _memo.is_due:
+        _behind.ask()
+    return _memo.active
 
 
 def forget() -> None:
@@ -86,3 +110,14 @@ def _read() -> None:
     else:
         _memo.is_away = False
     _memo.read_at = time.monotonic()
+    _memo.read_again_at = _memo.read_at + (AWAY_SECONDS if _memo.is_away else MEMO_SECONDS)
+
+
+def _look() -> None:
+    try:
+        active_name(is_fresh=True)
+    finally:
+        connection.close()
+
+
+_behind = LookBehind(_look, seconds=MEMO_SECONDS)

@@ -63,11 +63,14 @@ class Engine:
         """
         self._pairs.follow()
 
-    def status(self, axis: Axis) -> AxisStatus:
-        """Say what answers for an axis; before the first texts, what will by the look of its files."""
+    def status(self, axis: Axis, *, name: str = "") -> AxisStatus:
+        """Say what answers for an axis; before the first texts, what will by the look of its files.
+
+        `name`: of the active pair, where it need not be read.
+        """
         try:
             if (pair := self._pairs.current) is None:
-                revision = active_model(axis).revision
+                revision = registry.find_model(name, axis=axis).revision if name else active_model(axis).revision
             elif axis in pair.refused:
                 raise pair.refused[axis]
             else:
@@ -76,11 +79,11 @@ class Engine:
             return _describe_fallback(axis, reason=exc.message)
         return AxisStatus(axis=axis, method="model", revision=revision, reason=self._pairs.fault)
 
-    def device_name(self) -> str:
-        """Return where models run: "cpu", "mps", "cuda:0 NVIDIA H200"; known once one is loaded."""
+    def device_name(self, *, name: str = "") -> str:
+        """Return where models run: "cpu", "mps", "cuda:0 NVIDIA H200"; known once one is loaded. `name`: as above."""
         if pair := self._pairs.current:
             return next((model.device_name for model in list(pair.models.values())), "cpu")
-        return "not loaded yet" if any(self.status(axis).method == "model" for axis in AXES) else "cpu"
+        return "not loaded yet" if any(self.status(axis, name=name).method == "model" for axis in AXES) else "cpu"
 
     def close(self) -> None:
         """Let go of the models."""
@@ -145,6 +148,12 @@ def reset_engine() -> None:
 def engine_status() -> tuple[AxisStatus, ...]:
     """Say what answers for each axis. Loads no model and never raises."""
     return tuple(get_engine().status(axis) for axis in AXES)
+
+
+def known_engine() -> tuple[tuple[AxisStatus, ...], str]:
+    """Say what answers for each axis, and where models run, by the choice this process read last: asks no database."""
+    name = choice.known_name()
+    return tuple(get_engine().status(axis, name=name) for axis in AXES), get_engine().device_name(name=name)
 
 
 def engine_revisions() -> dict[Axis, str]:

@@ -12,9 +12,11 @@ import msgspec
 import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from rest_framework import exceptions, serializers
@@ -24,6 +26,8 @@ from rest_framework.views import set_rollback
 from newsservice.errors import DomainError
 
 logger = logging.getLogger(__name__)
+
+DATABASE_RETRY_SECONDS = 5
 
 CODES = {
     400: "VALIDATION_ERROR",
@@ -37,6 +41,14 @@ CODES = {
     429: "RATE_LIMITED",
     500: "INTERNAL_ERROR",
 }
+
+
+class DatabaseUnavailable(DomainError):
+    """The database is away, or does not answer in time."""
+
+    code = "DATABASE_UNAVAILABLE"
+    status = 503
+    text = gettext_lazy("The database does not answer.")
 
 
 class ErrorEnvelope(serializers.Serializer[Any]):
@@ -73,6 +85,10 @@ def validation_envelope(errors: object) -> dict[str, object]:
 def handle_exception(exc: Exception, context: Mapping[str, Any]) -> Response:
     """Answer whatever a view raised; nothing unforeseen is told to the client, all of it to the log."""
     set_rollback()
+    if isinstance(exc, OperationalError | InterfaceError):
+        away = DatabaseUnavailable(retry_after=DATABASE_RETRY_SECONDS)
+        away.__cause__ = exc
+        exc = away
     if isinstance(exc, DomainError):
         logger.log(
             logging.ERROR if exc.status >= 500 else logging.INFO,

@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
+from newsservice.database import BoundedConnection
 from newsservice.env import (
     env_bool,
     env_choice,
@@ -124,6 +125,13 @@ DATABASE_URL = env_url(
     "postgres://user:password@host/name in production; SQLite under DATA_DIR where empty.",
     schemes=["sqlite", "postgres", "postgresql"],
     secret=True,
+)
+DATABASE_SECONDS = env_float(
+    "DATABASE_SECONDS",
+    5,
+    "Longest a request waits for PostgreSQL's answer, and as long for a connection; then it is told so (503).",
+    at_least=0.1,
+    at_most=120,
 )
 REDIS_URL = env_url(
     "REDIS_URL",
@@ -417,6 +425,7 @@ MIDDLEWARE = [
     "system.metrics.RequestMetricsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "newsservice.api.ErrorEnvelopeMiddleware",
+    "newsservice.database.DatabasePatienceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -458,7 +467,15 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted server costs no request
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": WEB_THREADS + 4, "timeout": 5}}
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        "pool": {
+            "min_size": 1,
+            "max_size": WEB_THREADS + 4,
+            "timeout": DATABASE_SECONDS,
+            "connection_class": BoundedConnection,
+        },
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 

@@ -16,11 +16,14 @@ from django.core.cache import cache
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import LockError, RedisError
 
+from newsservice.behind import LookBehind
+
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 RETRY_SECONDS = 2.0  # how long a store that failed is left alone
+LOOK_SECONDS = 2.0  # between two looks whether it is there, where nothing else is asked
 LEASE_SECONDS = 10.0  # how long a process that died still holds a lock
 
 # In one step, so that no two callers are given the same last one.
@@ -38,6 +41,11 @@ class _Breaker:
 
     def __init__(self) -> None:
         self._closed_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last try failed."""
+        return bool(self._closed_until)
 
     def call(self, operation: Callable[[], T], default: T) -> T:
         if self._closed_until:
@@ -137,6 +145,12 @@ def is_connected() -> bool:
     return _breaker.call(lambda: cache.get("is-connected", "yes") == "yes", False)
 
 
+def was_connected() -> bool:
+    """Whether the store answered when it was last asked; asks again behind the caller's back, waits for nothing."""
+    _behind.ask()
+    return not _breaker.is_open
+
+
 @contextmanager
 def locked(key: str) -> Iterator[None]:
     """Hold a lock across processes, renewed while held; local memory, and a Redis that is away, have none."""
@@ -153,6 +167,9 @@ def locked(key: str) -> Iterator[None]:
         done.set()
         renewal.join()
         _breaker.call(lambda: _unlock(lock.release), None)
+
+
+_behind = LookBehind(is_connected, seconds=LOOK_SECONDS)
 
 
 def _acquire(key: str):  # type: ignore[no-untyped-def]  # redis.lock.Lock or None; redis-py leaves it untyped

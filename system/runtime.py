@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from mlcore.engine import AxisStatus, device_name, engine_status
+from mlcore.engine import AxisStatus, known_engine
 from search import store
 from search.providers import current_provider
 
 
 def describe_runtime() -> dict[str, object]:
-    """Return provider, engine (by axis), device and cache. Loads no model."""
+    """Return provider, engine (by axis), device and cache, as last known: asks neither Redis nor database.
+
+    Loads no model.
+    """
+    statuses, device = known_engine()
     return {
         "provider": current_provider().name,
-        "engine": {status.axis: _describe(status) for status in engine_status()},
-        "device": device_name(),
+        "engine": {status.axis: _describe(status) for status in statuses},
+        "device": device,
         "cache": "redis" if settings.REDIS_URL else "local memory",
-        "redis_connected": bool(settings.REDIS_URL) and store.is_connected(),
+        "redis_connected": bool(settings.REDIS_URL) and store.was_connected(),
     }
 
 

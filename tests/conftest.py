@@ -31,7 +31,7 @@ def _fresh_process() -> Iterator[None]:
     That nobody chose a pair of models counts as read, so that a test without a database needs none; reset_engine()
     has it read.
     """
-    choice._memo.read_at = float("inf")
+    choice._memo.read_at = choice._memo.read_again_at = float("inf")
     yield
     # What refreshes a stale answer behind the reader's back would else answer the next test's same question.
     answers._refreshing.shutdown(wait=True)

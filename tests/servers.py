@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import redis
 
 
@@ -116,6 +117,23 @@ _restarts: dict[str, list[object]] = {}
 def restart_postgres(url: str) -> None:
     """Restart a server of `postgres` as a crash would: every connection breaks."""
     _run(_restarts[url])
+
+
+@contextmanager
+def frozen_postgres(url: str) -> Iterator[None]:
+    """Stop every process of a server of `postgres` in its tracks: its sockets take what comes, nobody answers."""
+    data = Path(str(_restarts[url][_restarts[url].index("-D") + 1]))
+    main = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+    stopped = [main]
+    main.suspend()
+    try:
+        for child in main.children(recursive=True):
+            child.suspend()
+            stopped.append(child)
+        yield
+    finally:
+        for process in stopped:
+            process.resume()
 
 
 def _postgres_programs() -> Path:

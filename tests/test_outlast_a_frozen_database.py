@@ -1,0 +1,109 @@
+"""PostgreSQL stopped in its tracks: every call of the API answers within its time, and all is well once it goes on."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import psycopg
+import pytest
+import requests
+
+from tests.servers import free_port, frozen_postgres, wait_until
+from tests.test_run_the_service import MANAGE, Service, migrate, running
+
+DATABASE_SECONDS = 1
+# The database's time, and as long for a connection; the rest is work. What asks other things too has its own time.
+BOUND = 2 * DATABASE_SECONDS + 1.5
+LONGER = {"/api/v1/system/ready": 6 + 1, "/api/v1/system/test/integration": 60 + 1}
+NEEDS_NO_DATABASE = {
+    ("POST", "/api/v1/search/news"),
+    ("POST", "/api/v1/search/batch"),
+    ("POST", "/api/v1/search/companies/{company}"),
+    ("POST", "/api/v1/search/companies/{company}/analyze"),
+    ("GET", "/api/v1/system/health"),
+    ("GET", "/api/v1/dashboard/cache/info"),
+}
+
+
+@pytest.fixture
+def service(tmp_path, postgres_url) -> Iterator[Service]:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        name = f"frozen{free_port()}"
+        connection.execute(f"CREATE DATABASE {name}")
+    variables = {
+        "DATABASE_URL": postgres_url.rpartition("/")[0] + f"/{name}",
+        "DATABASE_SECONDS": str(DATABASE_SECONDS),
+        "BACKGROUND": "embedded",
+    }
+    migrate(tmp_path, **variables)
+    with running(tmp_path, [*MANAGE, "serve"], **variables) as service:
+        yield service
+
+
+def operations(service: Service) -> list[tuple[str, str]]:
+    """Return every call of the schema."""
+    schema = requests.get(f"{service.url}/api/v1/schema", timeout=30).json()
+    return [(method.upper(), path) for path, calls in schema["paths"].items() for method in calls]
+
+
+def ask(service: Service, method: str, path: str) -> requests.Response:
+    filled = path.format(company=quote("삼성전자"), task_id=uuid.uuid4())
+    body: object = {
+        "/api/v1/search/news": {"query": "반도체"},
+        "/api/v1/search/batch": [{"query": "반도체"}],
+        "/api/v1/dashboard/companies": {"name": "가람은행"},
+    }.get(path, {})
+    query = {"task_id": str(uuid.uuid4())} if path.endswith("/test/result") else {}
+    return requests.request(method, service.url + filled, json=body, params=query, timeout=90)
+
+
+@pytest.mark.timeout(300)
+def test_every_call_answers_within_its_time_and_all_goes_on_afterwards(service, postgres_url):
+    calls = operations(service)
+    assert set(calls) >= NEEDS_NO_DATABASE
+    ask(service, "POST", "/api/v1/search/companies/{company}")
+    took, answers = {}, {}
+    with frozen_postgres(postgres_url):
+        for call in calls:
+            started = time.monotonic()
+            answers[call] = ask(service, *call)
+            took[call] = time.monotonic() - started
+        health = []
+        for _ in range(10):
+            started = time.monotonic()
+            assert requests.get(f"{service.url}/health", timeout=5).status_code == 200
+            health.append(time.monotonic() - started)
+
+    late = {call: round(seconds, 1) for call, seconds in took.items() if seconds > LONGER.get(call[1], BOUND)}
+    assert not late
+    assert max(health) < 0.5
+    said = {call: (answer.status_code, answer.text[:200]) for call, answer in answers.items()}
+    assert not [one for one in said.items() if one[1][0] == 500]
+    for call in NEEDS_NO_DATABASE:
+        assert said[call][0] == 200, said[call]
+    refused = answers["GET", "/api/v1/dashboard/status"]
+    assert (refused.status_code, refused.json()["error_code"]) == (503, "DATABASE_UNAVAILABLE")
+    assert int(refused.headers["Retry-After"]) > 0
+
+    wait_until(lambda: ask(service, "GET", "/api/v1/dashboard/status").status_code == 200, seconds=30)
+    assert ask(service, "GET", "/api/v1/dashboard/companies/{company}/latest").json()["status"] == "success"
+
+
+def test_health_asks_neither_redis_nor_the_database(tmp_path, postgres_url, redis):
+    variables = {"DATABASE_URL": postgres_url, "REDIS_URL": redis.url, "BACKGROUND": "embedded"}
+    migrate(tmp_path, **variables)
+    with running(tmp_path, [*MANAGE, "serve", "--no-analysis"], **variables) as service:
+        assert requests.get(f"{service.url}/health", timeout=5).json()["redis_connected"] is True
+        with frozen_postgres(postgres_url):
+            redis.freeze()
+            for _ in range(20):
+                started = time.monotonic()
+                answer = requests.get(f"{service.url}/health", timeout=5)
+                assert (answer.status_code, answer.json()["status"]) == (200, "healthy")
+                assert time.monotonic() - started < 0.3  # less than Redis' own timeout
+                time.sleep(0.2)
+        assert answer.json()["redis_connected"] is False  # seen behind its back
+        redis.thaw()
