@@ -13,6 +13,7 @@ from mlcore.types import Classifier
 
 _RESAMPLES = 1000
 _BINS = 10
+_TIMED_ALONE = 50
 
 Interval = tuple[float, float]  # the middle 95 % of what resampled texts give
 
@@ -32,13 +33,34 @@ class ClassScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """Texts of about one confidence: where it means what it says, as many of them are right."""
+
+    confidence: float  # on average
+    accuracy: float
+    texts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long one text alone takes, in milliseconds."""
+
+    p50: float
+    p95: float
+    texts: int  # that were timed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What one classifier made of one set; macro_f1 is the mean over classes that are there or were said."""
 
     classes: tuple[ClassScore, ...]
+    accuracy: float
+    accuracy_interval: Interval
     macro_f1: float
     interval: Interval  # of macro_f1
     calibration_error: float  # expected |confidence - accuracy| over ten bins; 0 is perfect
+    bins: tuple[Bin, ...]  # those of the ten that hold texts
     confusion: tuple[tuple[int, ...], ...]  # [true][said], in the order of classes
     texts_per_second: float
     texts_per_core_second: float  # by processor time, all threads together
@@ -53,26 +75,45 @@ def evaluate(classifier: Classifier, texts: Sequence[str], truth: Sequence[str],
     counts = _count(truth, said, labels)
     draws = _resample(counts)
     right = np.array([t == s for t, s in zip(truth, said, strict=True)], dtype=float)
+    bins = _fill_bins(np.array([p.confidence for p in predictions]), right)
     return Report(
         classes=_score_classes(counts, draws, labels),
+        accuracy=float(_accuracy(counts)),
+        accuracy_interval=_interval(_accuracy(draws)),
         macro_f1=float(_macro_f1(counts)),
         interval=_interval(_macro_f1(draws)),
-        calibration_error=_calibration_error(np.array([p.confidence for p in predictions]), right),
+        calibration_error=_calibration_error(bins),
+        bins=bins,
         confusion=tuple(tuple(int(n) for n in row) for row in counts),
         texts_per_second=len(texts) / max(seconds, 1e-9),
         texts_per_core_second=len(texts) / max(core_seconds, 1e-9),
     )
 
 
+def measure_latency(classifier: Classifier, texts: Sequence[str]) -> Latency:
+    """Time the first texts one by one, each after it was read once."""
+    timed = texts[:_TIMED_ALONE]
+    took = []
+    for text in timed:
+        classifier.predict([text])
+        started = time.perf_counter()
+        classifier.predict([text])
+        took.append(1000 * (time.perf_counter() - started))
+    p50, p95 = np.percentile(took, [50, 95])
+    return Latency(p50=float(p50), p95=float(p95), texts=len(timed))
+
+
 def render(report: Report) -> str:
     """Return a report as lines of text."""
     low, high = report.interval
+    least, most = report.accuracy_interval
     names = "".join(f"{score.label:>10}" for score in report.classes)
     rates = "".join(f"   {name:<18}" for name in ("precision", "recall", "F1")).rstrip()
     return "\n".join(
         [
-            f"macro-F1 {report.macro_f1:.3f} [{low:.3f}, {high:.3f}]  calibration error {report.calibration_error:.3f}"
-            f"  {report.texts_per_second:,.0f} articles/s, {report.texts_per_core_second:,.0f} on one core",
+            f"macro-F1 {report.macro_f1:.3f} [{low:.3f}, {high:.3f}]  accuracy {report.accuracy:.3f} [{least:.3f}, "
+            f"{most:.3f}]  calibration error {report.calibration_error:.3f}",
+            f"{report.texts_per_second:,.0f} articles/s, {report.texts_per_core_second:,.0f} on one core",
             f"  true \\ said {names}{rates}",
             *map(_render_class, report.classes, report.confusion),
         ]
@@ -121,6 +162,11 @@ def _macro_f1(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     return np.asarray(_rates(counts)[2].sum(axis=-1) / occurs.sum(axis=-1), dtype=np.float64)
 
 
+def _accuracy(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    right = np.trace(counts, axis1=-2, axis2=-1)
+    return np.asarray(right / counts.sum(axis=(-2, -1)), dtype=np.float64)
+
+
 def _interval(values: npt.NDArray[np.float64]) -> Interval:
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
@@ -145,7 +191,18 @@ def _score_classes(
     )
 
 
-def _calibration_error(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> float:
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = [abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
-    return float(sum(gaps))
+def _fill_bins(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> tuple[Bin, ...]:
+    places = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    return tuple(
+        Bin(
+            confidence=float(confidence[places == place].mean()),
+            accuracy=float(right[places == place].mean()),
+            texts=int((places == place).sum()),
+        )
+        for place in np.unique(places)
+    )
+
+
+def _calibration_error(bins: Sequence[Bin]) -> float:
+    gaps = [abs(one.confidence - one.accuracy) * one.texts for one in bins]
+    return float(sum(gaps) / sum(one.texts for one in bins))

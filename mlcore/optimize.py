@@ -76,7 +76,7 @@ def copy_name(name: str) -> str:
     return f"{name}@{PRECISION}"
 
 
-def optimize_models(name: str, *, texts: Sequence[str], watch: Callable[[str], object] = print) -> PairReport:
+def optimize_models(name: str, *, texts: Sequence[str], watch: Callable[[str], object]) -> PairReport:
     """Write the int8 copy of a pair, in the place of an older one, and say how it compares.
 
     `watch` hears of each step. Both halves appear together or, where anything fails, nothing changes. Raises

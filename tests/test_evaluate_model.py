@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from tests.models import make_pair
+from tests.test_run_the_service import MANAGE, ROOT, environment
 
 ARTICLES = [
     ("한빛전자, 온실가스 배출 감축하고 재생에너지 전환", "탄소중립 목표를 앞당긴다.", "E"),
@@ -58,6 +60,11 @@ def test_the_lexicons_are_measured_by_class(capsys, esg_file):
     assert report["interval"][0] <= report["macro_f1"] <= report["interval"][1]
     assert 0 <= report["calibration_error"] <= 1
     assert report["texts_per_second"] > 0
+    assert report["accuracy"] == sum(report["confusion"][place][place] for place in range(4)) / 8
+    assert report["accuracy_interval"][0] <= report["accuracy"] <= report["accuracy_interval"][1]
+    assert sum(one["texts"] for one in report["bins"]) == 8
+    assert 0 < report["latency_ms"]["p50"] <= report["latency_ms"]["p95"]
+    assert report["memory_bytes"] >= 0
     assert [score["support"] for score in report["classes"]] == [2, 2, 2, 2]
     for score in report["classes"]:
         for rate in ("precision", "recall", "f1"):
@@ -74,9 +81,19 @@ def test_the_confusion_counts_every_article_once(capsys, esg_file):
 def test_people_get_a_table(capsys, esg_file):
     table = run(capsys, "--engine", "keyword", "--data", str(esg_file))
 
-    for word in ("macro-F1", "calibration error", "articles/s", "precision", "recall", "8 texts of esg.jsonl"):
+    for word in (
+        "macro-F1",
+        "accuracy",
+        "calibration error",
+        "one text alone",
+        "MB of memory",
+        "articles/s",
+        "precision",
+        "recall",
+        "8 texts of esg.jsonl",
+    ):
         assert word in table
-    assert [line.split()[0] for line in table.splitlines()[3:]] == ["E", "S", "G", "none"]
+    assert [line.split()[0] for line in table.splitlines()[4:8]] == ["E", "S", "G", "none"]
 
 
 def test_a_spreadsheet_and_korean_labels_do_as_well(capsys, esg_file, tmp_path):
@@ -115,6 +132,60 @@ def test_a_model_is_measured_like_the_lexicons(capsys, esg_file, tmp_path, setti
     assert report["engine"].startswith("tiny_category@")
     assert report["labels"] == ["E", "S", "G", "none", "FIN"]
     assert sum(map(sum, report["confusion"])) == 8
+
+
+def in_a_process(models_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MANAGE, "evaluate_model", *arguments],
+        cwd=ROOT,
+        env=environment(models_dir.parent, MODELS_DIR=str(models_dir)),
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(300)
+def test_a_pair_its_copy_and_the_lexicons_stand_side_by_side(esg_file, tmp_path, settings, capsys):
+    models_dir = settings.MODELS_DIR = tmp_path / "models"
+    make_pair(models_dir, "tiny", category=("E", "S", "G", "FIN", "기타"))
+    call_command("optimize_models", "tiny")
+    given = ("--engine", "tiny", "--data", str(esg_file), "--side-by-side")
+    compared = json.loads(in_a_process(models_dir, *given, "--json").stdout)
+
+    assert (compared["axis"], compared["texts"]) == ("category", 8)
+    assert [one["name"] for one in compared["engines"]] == ["tiny", "tiny@int8", "keyword"]
+    for one in compared["engines"]:
+        assert one["labels"] == compared["labels"] == ["E", "S", "G", "none", "FIN"]
+        assert sum(map(sum, one["confusion"])) == 8
+        assert one["texts_per_second"] > 0
+        assert one["memory_bytes"] > 100e6  # with the libraries that came with it
+    _, copy, _ = compared["engines"]
+    capsys.readouterr()
+    assert run_json(capsys, esg_file, engine="tiny@int8")["confusion"] == copy["confusion"]
+
+    (models_dir / "tiny@int8_category" / "model.safetensors").write_bytes(b"damaged")
+    shown = in_a_process(models_dir, *given).stdout
+    for word in ("tiny", "keyword", "F1 of FIN", "articles/s", "one text, p95", "memory taken", "true \\ said"):
+        assert word in shown
+    assert "tiny@int8: " in shown
+    assert "truncated or damaged" in shown
+
+
+def test_only_a_pair_stands_beside_the_lexicons(esg_file, tmp_path, settings):
+    settings.MODELS_DIR = tmp_path / "models"
+
+    assert "wants a pair" in refusal(esg_file, "--side-by-side")
+    assert "nobody_category" in refusal(esg_file, "--side-by-side", engine="nobody")
+
+
+def test_a_label_the_engine_does_not_know_can_be_allowed(capsys, esg_file):
+    with esg_file.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"title": "금리 인하 기대", "esg": "FIN"}, ensure_ascii=False))
+
+    assert "unknown label 'FIN'" in refusal(esg_file)
+    assert run_json(capsys, esg_file, "--extra-label", "FIN")["labels"] == ["E", "S", "G", "none", "FIN"]
 
 
 def test_a_model_that_is_not_there_is_named(esg_file):
