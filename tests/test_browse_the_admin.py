@@ -34,6 +34,7 @@ PAGES = [
     *(f"/admin/dashboard/{name}/" for name in LISTS),
     "/admin/dashboard/analysis/running/",
     "/admin/dashboard/analysis/cache/",
+    "/admin/dashboard/analysis/models/",
     "/admin/django_celery_beat/periodictask/",
 ]
 STORIES = 30

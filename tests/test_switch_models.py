@@ -18,8 +18,10 @@ from urllib.parse import quote
 
 import pytest
 import requests
+from django.contrib.auth.models import Permission, User
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import translation
 from pytest_django import Settings
 
@@ -221,6 +223,48 @@ def test_warmup_loads_the_active_pair(models_dir: Path) -> None:
     assert "next_category@" in printed.getvalue()
 
 
+def test_the_admin_lists_the_pairs_and_refuses_what_is_none(models_dir: Path, admin_client: Client) -> None:
+    shutil.rmtree(models_dir / "next_sentiment")
+    page = "/admin/dashboard/analysis/models/"
+    headers = {"Accept-Language": "en", "Host": "localhost"}
+    shown = admin_client.get(page, headers=headers).content.decode()
+
+    assert "there is no such directory" in shown
+    assert "test123_category@" in shown
+    assert 'value="next"' not in shown  # what cannot be used is not offered
+    answer = admin_client.post(page, {"name": "--rollback"}, headers=headers, follow=True).content.decode()
+    assert "There is no such pair" in answer
+    answer = admin_client.post(page, {"rollback": "1"}, headers=headers, follow=True).content.decode()
+    assert "There is no former pair" in answer
+
+    switch("test123")
+    choice.choose("gone")
+    answer = admin_client.post(page, {"rollback": "1"}, headers=headers, follow=True).content.decode()
+    assert "Switched." in answer
+    assert choice.active_name(is_fresh=True) == "test123"
+    answer = admin_client.post(page, {"rollback": "1"}, headers=headers, follow=True).content.decode()
+    assert "gone_category" in answer  # it cannot be gone back to
+    assert choice.active_name(is_fresh=True) == "test123"
+
+
+def test_who_may_only_look_cannot_switch(models_dir: Path) -> None:
+    user = User.objects.create_user("reader", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_analysis"))
+    viewer = Client(SERVER_NAME="localhost", headers={"Accept-Language": "ko"})
+    viewer.force_login(user)
+    page = "/admin/dashboard/analysis/models/"
+    shown = viewer.get(page).content.decode()
+
+    assert "사용 중" in shown
+    assert "test123_sentiment@" in shown
+    assert 'value="next"' not in shown
+    assert viewer.post(page, {"name": "next"}).status_code == 403
+    user.user_permissions.clear()
+    viewer.force_login(User.objects.get(pk=user.pk))
+    assert viewer.get(page).status_code == 403
+    assert choice.active_name(is_fresh=True) == "test123"
+
+
 @pytest.mark.timeout(300)
 def test_a_running_service_switches_without_a_failed_request(tmp_path: Path, pristine: Path) -> None:
     """Requests in a stream, two switches at once in the middle of it, a restart, a rollback."""
@@ -295,3 +339,58 @@ def test_a_running_service_switches_without_a_failed_request(tmp_path: Path, pri
         assert judged_by() == active
         assert manage("switch_model", "--rollback").returncode == 0
         wait_until(lambda: judged_by() == former, seconds=20)
+
+
+@pytest.mark.timeout(240)
+def test_a_person_switches_and_rolls_back_in_the_admin_of_a_running_service(tmp_path: Path, pristine: Path) -> None:
+    shutil.copytree(pristine, tmp_path / "models")
+    edit_weights(tmp_path / "models" / "next_category", lambda w: w["classifier.dense.weight"].fill_(float("nan")))
+    make_model(tmp_path / "models" / "third_category", labels=("S", "기타", "E", "G"))
+    shutil.copytree(tmp_path / "models" / "next_sentiment", tmp_path / "models" / "third_sentiment")
+    (tmp_path / "models" / "half_sentiment").mkdir()
+    password = {"DJANGO_SUPERUSER_PASSWORD": "a-long-password"}
+    variables = {"MODELS_DIR": str(tmp_path / "models"), "MODEL_NAME": "test123", "MONITORED_COMPANIES": ","}
+    migrate(tmp_path, **variables)
+    subprocess.run(
+        [*MANAGE, "createsuperuser", "--noinput", "--username", "operator", "--email", "o@example.com"],
+        cwd=ROOT,
+        env=environment(tmp_path, **variables, **password),
+        check=True,
+        capture_output=True,
+    )
+    with running(tmp_path, [sys.executable, "-m", "gunicorn"], until="시작 완료", **variables) as service:
+        browser = requests.Session()
+        browser.headers["Accept-Language"] = "en"
+        page = f"{service.url}/admin/dashboard/analysis/models/"
+
+        def send(address: str, **form: str) -> str:
+            token = browser.cookies["csrftoken"]
+            answer = browser.post(address, {**form, "csrfmiddlewaretoken": token}, timeout=150)
+            assert answer.status_code == 200
+            return answer.text
+
+        browser.get(f"{service.url}/admin/login/?next=/admin/", timeout=30)
+        index = send(f"{service.url}/admin/login/?next=/admin/", username="operator", password=password.popitem()[1])
+        assert '<a href="/admin/dashboard/analysis/models/">Models</a>' in index
+
+        shown = browser.get(page, timeout=60).text
+        assert "the directory is empty" in shown  # why not
+        assert 'value="half"' not in shown
+        for name in ("test123", "next", "third"):
+            assert f"{name}_category@" in shown
+
+        refused = send(page, name="next")
+        assert "its weights hold NaN" in refused
+        assert "Nothing was changed" in refused
+        company = f"{service.url}{COMPANY}/analyze"
+
+        def judged_by() -> str:
+            answer = requests.post(company, json={"force_refresh": True}, timeout=60).json()
+            return answer["analysis_metadata"]["models"]["category"].partition("_")[0]
+
+        assert judged_by() == "test123"
+        assert "Switched." in send(page, name="third")
+        wait_until(lambda: judged_by() == "third", seconds=20)
+        assert "MODEL_NAME=test123 is not heeded" in browser.get(page, timeout=30).text
+        assert "Switched." in send(page, rollback="1")
+        wait_until(lambda: judged_by() == "test123", seconds=20)

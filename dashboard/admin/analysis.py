@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.admin import cache, running
+from dashboard.admin import cache, models, running
 from dashboard.admin.bars import NOTHING, draw_bar, draw_result
 from dashboard.admin.filters import CompanyFilter, CompanyForm, PeriodFilter
 from dashboard.admin.record import RecordAdmin, newest
@@ -128,6 +128,7 @@ class AnalysisAdmin(RecordAdmin):
     def get_urls(self) -> list[URLPattern]:
         return [
             path("running/", self.admin_site.admin_view(running.show_running), name="dashboard_running"),
+            path("models/", self.admin_site.admin_view(models.show_models), name="dashboard_models"),
             path("cache/", self.admin_site.admin_view(cache.show_cache), name="dashboard_cache"),
             path("cache/entry/", self.admin_site.admin_view(cache.show_entry), name="dashboard_cache_entry"),
             path("cache/clear/", self.admin_site.admin_view(cache.clear_cache), name="dashboard_cache_clear"),
