@@ -150,7 +150,8 @@ class ErrorEnvelopeMiddleware:
     def _enveloped(self, response: HttpResponseBase) -> HttpResponse:
         status = response.status_code
         body = error_envelope(CODES.get(status, "ERROR"), _(HTTPStatus(status).phrase))
-        return HttpResponse(msgspec.json.encode(body), status=status, content_type="application/json")
+        kept = {name: response[name] for name in ("Retry-After",) if name in response}
+        return HttpResponse(msgspec.json.encode(body), status=status, content_type="application/json", headers=kept)
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import re
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -82,6 +84,13 @@ NUM_PROXIES = env_int(
     "Proxies in front that each add to X-Forwarded-For. 0: a client's address is the connection's.",
     at_most=10,
 )
+CORS_ALLOWED_ORIGINS = env_list(
+    "CORS_ALLOWED_ORIGINS", [], "Other sites whose scripts may ask the API, with a key, as https://app.example.com."
+)
+LOGIN_FAILURES = env_int(
+    "LOGIN_FAILURES", 5, "Wrong passwords for a name from an address before both wait.", at_least=1
+)
+LOGIN_LOCK_MINUTES = env_int("LOGIN_LOCK_MINUTES", 15, "How long they wait.", at_least=1, at_most=7 * 24 * 60)
 HTTPS_ONLY = env_bool(
     "HTTPS_ONLY",
     not DEBUG,
@@ -343,9 +352,13 @@ else:
     CSRF_TRUSTED_ORIGINS = CSRF_TRUSTED_ORIGINS or [
         f"https://{f'*{host}' if host.startswith('.') else host}" for host in ALLOWED_HOSTS
     ]
-for origin in CSRF_TRUSTED_ORIGINS:
-    if not re.fullmatch(r"https?://[^/\s]+", origin):
-        raise ImproperlyConfigured(f"DJANGO_CSRF_TRUSTED_ORIGINS: {origin!r} is no origin; use https://host.")
+for name, origins in (
+    ("DJANGO_CSRF_TRUSTED_ORIGINS", CSRF_TRUSTED_ORIGINS),
+    ("CORS_ALLOWED_ORIGINS", CORS_ALLOWED_ORIGINS),
+):
+    for origin in origins:
+        if not re.fullmatch(r"https?://[^/\s]+", origin) or (name.startswith("CORS") and "*" in origin):
+            raise ImproperlyConfigured(f"{name}: {origin!r} is no origin; use https://host.")
 if bool(NAVER_CLIENT_ID) != bool(NAVER_CLIENT_SECRET):
     raise ImproperlyConfigured("NAVER_CLIENT_ID and NAVER_CLIENT_SECRET: set both or neither.")
 for name, value in (("NAVER_CLIENT_ID", NAVER_CLIENT_ID), ("NAVER_CLIENT_SECRET", NAVER_CLIENT_SECRET)):
@@ -393,6 +406,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "csp",
+    "corsheaders",
+    "axes",
     "mlcore",
     "search",
     "dashboard",
@@ -408,6 +423,19 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HSTS_SUBDOMAINS
 # Whether every name below this one speaks https only its owner knows: HSTS_SUBDOMAINS is asked for, not missed.
 SILENCED_SYSTEM_CHECKS = [] if HSTS_SUBDOMAINS else ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = (*default_headers, "x-api-key")
+CORS_EXPOSE_HEADERS = ("Retry-After", "X-Request-ID")
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = LOGIN_FAILURES
+AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCK_MINUTES)
+# Both together: who guesses locks out nobody else, and knows no name that stays open to guesses from there.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "system.addresses.login_address"
+AXES_LOCKOUT_CALLABLE = "system.views.locked_out"
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+AXES_DISABLE_ACCESS_LOG = True
 # Of every page, in every mode; ReDoc's own exception is in newsservice/urls.py.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -428,6 +456,7 @@ MIDDLEWARE = [
     "newsservice.database.DatabasePatienceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -436,6 +465,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 TEMPLATES = [
     {

@@ -103,4 +103,6 @@ def _token(request: Request) -> str:
 def _refuse_other_sites(request: Request) -> None:
     """In the open mode a browser on this machine is a way in for any page it shows."""
     if request.method not in SAFE_METHODS and request.headers.get("Sec-Fetch-Site", "") == "cross-site":
+        if request.headers.get("Origin", "") in settings.CORS_ALLOWED_ORIGINS:
+            return
         raise PermissionDenied(_("A page of another site asks for this."))

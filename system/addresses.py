@@ -20,6 +20,11 @@ def client_address(request: HttpRequest) -> str:
         return connected
 
 
+def login_address(request: HttpRequest) -> str | None:
+    """Return the address that wrong passwords are counted for; None on a socket that has none."""
+    return neighbourhood(client_address(request)).partition("/")[0] or None
+
+
 def neighbourhood(address: str) -> str:
     """Return what one client has for itself: an IPv4 address, or the 64 bits of an IPv6 network."""
     try:

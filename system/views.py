@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -104,6 +105,15 @@ def home(request: HttpRequest) -> HttpResponse:
     """A page that says what this is, what it runs on and where to go."""
     context = {"version": VERSION, "runtime": describe_runtime(), "may_ask": may_read(request)}
     return render(request, "home.html", context)
+
+
+def locked_out(
+    request: HttpRequest, response: HttpResponse | None, credentials: dict[str, str] | None
+) -> HttpResponse:
+    """Tell who gave too many wrong passwords how long to wait."""
+    answer = render(request, "admin/locked_out.html", {"minutes": settings.LOGIN_LOCK_MINUTES}, status=429)
+    answer["Retry-After"] = str(60 * settings.LOGIN_LOCK_MINUTES)
+    return answer
 
 
 def documentation(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
