@@ -19,6 +19,7 @@ from dashboard.models import Analysis, Company
 from dashboard.selectors import company_named
 from newsservice.errors import DomainError
 from newsservice.metrics import ANALYSES
+from newsservice.observability import span
 from search import services as search
 from search import types
 from search.cache import Answer
@@ -80,7 +81,7 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
         return
     run = Analysis.objects.select_related("company").get(pk=analysis_id)
     traced = {"request_id": run.request_id} if run.request_id else {}
-    with bound_contextvars(run=str(run.task_id), **traced):
+    with bound_contextvars(run=str(run.task_id), **traced), span("analysis run", trigger=run.trigger):
         _run(run)
 
 

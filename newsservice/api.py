@@ -24,6 +24,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from newsservice.errors import DomainError
+from newsservice.observability import FORESEEN
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ def handle_exception(exc: Exception, context: Mapping[str, Any]) -> Response:
             exc.code,
             exc.message,
             exc_info=exc.__cause__,
+            extra=FORESEEN,
         )
         headers = {} if exc.retry_after is None else {"Retry-After": str(exc.retry_after)}
         return Response(domain_error_envelope(exc), status=exc.status, headers=headers)

@@ -3,8 +3,10 @@
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, worker_init
 from django_structlog.celery.steps import DjangoStructLogInitStep
+
+from newsservice import observability
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "newsservice.settings")
 
@@ -17,3 +19,9 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 @setup_logging.connect
 def keep_our_logging(**kwargs: object) -> None:
     """Leave logging as Django's LOGGING says: Celery sets up its own where nobody listens here."""
+
+
+@worker_init.connect
+@beat_init.connect
+def start_observability(**kwargs: object) -> None:
+    observability.start()

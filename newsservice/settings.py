@@ -124,6 +124,20 @@ LOG_LEVEL = env_choice(
 LOG_FORMAT = env_choice(
     "LOG_FORMAT", "auto", "auto: text on a terminal, JSON lines elsewhere.", choices=["auto", "text", "json"]
 )
+SENTRY_DSN = env_url(
+    "SENTRY_DSN",
+    "",
+    "Where unforeseen errors are told: a DSN of Sentry or its like. Needs requirements/observability.txt.",
+    schemes=["http", "https"],
+    secret=True,
+)
+OTEL_EXPORTER_OTLP_ENDPOINT = env_url(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "",
+    "An OTLP/HTTP collector that takes traces, as http://127.0.0.1:4318. Needs requirements/observability.txt; the "
+    "other OTEL_* variables of OpenTelemetry's SDK hold too.",
+    schemes=["http", "https"],
+)
 MAX_BODY_BYTES = env_int("MAX_BODY_BYTES", 1_000_000, "Longest request body accepted.", at_least=1_000)
 
 section("Data")

@@ -9,6 +9,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 
+from newsservice import observability
+
 # Known from deployments of News Service before 2.0.
 IGNORED = {
     "CELERY_RESULT_BACKEND": "a run is a row in the database; no task's result is read",
@@ -25,6 +27,20 @@ def check_ignored_variables(app_configs: Sequence[AppConfig] | None, **kwargs: o
         checks.Warning(f"{name} is ignored: {reason}.", hint="See docs/configuration.md.", id="system.W001")
         for name, reason in IGNORED.items()
         if os.environ.get(name)
+    ]
+
+
+@checks.register()
+def check_observability(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[checks.CheckMessage]:
+    """Refuse a setting whose library is not there: nobody would be told."""
+    ids = {"SENTRY_DSN": "system.E001", "OTEL_EXPORTER_OTLP_ENDPOINT": "system.E002"}
+    return [
+        checks.Error(
+            f"{name} is set, but {library} is not installed.",
+            hint="pip install -r requirements/observability.txt, or leave it empty.",
+            id=ids[name],
+        )
+        for name, library in observability.missing().items()
     ]
 
 

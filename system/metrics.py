@@ -23,6 +23,7 @@ from dashboard import workers
 from dashboard.models import Analysis
 from mlcore.engine import engine_status
 from newsservice.metrics import REQUEST_SECONDS, REQUESTS
+from newsservice.observability import span
 from search.services import provider_quota
 
 logger = logging.getLogger(__name__)
@@ -31,16 +32,19 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class RequestMetricsMiddleware:
-    """Counts each request under its route's template; whatever a client made up is `other`."""
+    """Counts each request, and traces it, under its route's template; whatever a client made up is `other`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
-        response = self.get_response(request)
-        route = _route(request)
         method = request.method if request.method in METHODS else "other"
+        with span("request", **{"http.request.method": method}) as add:
+            response = self.get_response(request)
+            route = _route(request)
+            add(**{"http.route": route, "http.response.status_code": response.status_code})
+            add(request_id=response.get("X-Request-ID", ""))
         REQUESTS.labels(method, route, response.status_code).inc()
         REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
         return response

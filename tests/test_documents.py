@@ -345,9 +345,11 @@ def test_every_setting_named_is_read(document):
     known |= set(re.findall(r"^([A-Z_]+) \??:?=", read("Makefile"), re.MULTILINE))
     known |= set(re.findall(r"\$\{([A-Z_]+)", read("docker-compose.yml")))
     known |= {"NEWS_API_KEY"}  # of tests/containers_trial.py
+    known |= {"OTEL_EXPORTER_OTLP_HEADERS"}  # OpenTelemetry's own
     codes = {
         *api.CODES.values(),
         *PROVIDER_ERRORS,
+        "DATABASE_UNAVAILABLE",
         "MODELS_UNAVAILABLE",
         "MODEL_INVALID",
         "TEXT_REFUSED",

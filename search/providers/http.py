@@ -13,6 +13,7 @@ from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from newsservice.metrics import PROVIDER_CALLS
+from newsservice.observability import span
 from newsservice.outgoing import AddressRefused
 from newsservice.version import VERSION
 from search.errors import ProviderError, ProviderQuotaExceeded, ProviderTimeout
@@ -89,9 +90,13 @@ def get(
     """
     timeout = (settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS)
     try:
-        with client.get(
-            url, params=params, headers=headers, timeout=timeout, allow_redirects=redirects, stream=True
-        ) as response:
+        with (
+            span("provider call", provider=provider) as add,
+            client.get(
+                url, params=params, headers=headers, timeout=timeout, allow_redirects=redirects, stream=True
+            ) as response,
+        ):
+            add(**{"http.response.status_code": response.status_code})
             body = _read(response, provider=provider)
             PROVIDER_CALLS.labels(provider, "ok" if response.ok else str(response.status_code)).inc()
             return Reply(status=response.status_code, headers=response.headers, body=body)
