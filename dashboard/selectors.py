@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from dashboard import workers
 from dashboard.errors import NotMonitored, UnknownTask
-from dashboard.models import Analysis, Company
+from dashboard.models import Analysis, Article, Company
 from search import services as search
 from search.companies import squeeze
 from search.text import normalize_company
@@ -145,6 +145,12 @@ def run_by_task(task_id: UUID) -> Analysis:
     if run is None:
         raise UnknownTask(task_id=str(task_id))
     return run
+
+
+def newest_articles(count: int) -> list[Article]:
+    """Return the articles that were published last; those without a date are not among them."""
+    dated = Article.objects.filter(published_at__isnull=False)
+    return list(dated.only("title", "summary").order_by("-published_at", "-id")[:count])
 
 
 def worker_count() -> int:
