@@ -48,8 +48,10 @@ class Heart:
         self._thread.start()
 
     def stop(self) -> None:
+        """Stop, also where nothing was ever started: a worker that never reached its broker."""
         self._stopped.set()
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
         say_goodbye(own_name())
 
     def _beat(self) -> None:

@@ -279,3 +279,20 @@ def test_two_beats_by_mistake_analyse_a_company_once(cluster, naver):
     assert cluster.rows("SELECT max(n) FROM (SELECT count(*) n FROM dashboard_analysis GROUP BY company_id) x") == [
         (1,)
     ]
+
+
+def test_a_worker_that_never_reached_redis_stops_without_a_fault(tmp_path):
+    variables = environment(tmp_path, REDIS_URL=f"redis://127.0.0.1:{free_port()}/1")
+    subprocess.run([*MANAGE, "migrate", "--verbosity", "0"], cwd=settings.BASE_DIR, env=variables, check=True)
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        worker = subprocess.Popen(
+            [*CELERY, "worker", "--loglevel", "INFO"], cwd=settings.BASE_DIR, env=variables, stdout=out, stderr=out
+        )
+    try:
+        wait_until(lambda: "Trying again" in log.read_text(), seconds=60)
+        worker.terminate()
+        worker.wait(timeout=60)
+    finally:
+        worker.kill()
+    assert "before it is started" not in log.read_text()
