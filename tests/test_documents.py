@@ -22,7 +22,7 @@ from dashboard import selectors, selftest, services, workers
 from dashboard.schedules import sync_schedule
 from newsservice import api
 from newsservice.env import SETTINGS
-from search.errors import PROVIDER_ERRORS
+from newsservice.errors import DomainError
 from system.checks import IGNORED
 
 ROOT = Path(settings.BASE_DIR)
@@ -35,6 +35,7 @@ DOCUMENTS = sorted(
 PAIRS = [(name.replace(".ko.md", ".md"), name) for name in DOCUMENTS if name.endswith(".ko.md")]
 FOLDERS = "benchmarks|dashboard|docs|locale|mlcore|newsservice|requirements|search|system|templates|tests"
 NAME_OF_SETTING = re.compile(r"(?<![\w/])[A-Z]+(?:_[A-Z]+)+(?![\w/])")
+OF_OTHERS = {"OMP_NUM_THREADS", "OTEL_EXPORTER_OTLP_HEADERS"}  # variables that libraries read
 LEFT_OUT = "…"  # last in a list, or a field: the document does not show the rest
 
 # Another one with every request.
@@ -345,24 +346,18 @@ def test_every_setting_named_is_read(document):
     known |= set(re.findall(r"^([A-Z_]+) \??:?=", read("Makefile"), re.MULTILINE))
     known |= set(re.findall(r"\$\{([A-Z_]+)", read("docker-compose.yml")))
     known |= {"NEWS_API_KEY"}  # of tests/containers_trial.py
-    known |= {"OTEL_EXPORTER_OTLP_HEADERS"}  # OpenTelemetry's own
-    codes = {
-        *api.CODES.values(),
-        *PROVIDER_ERRORS,
-        "DATABASE_UNAVAILABLE",
-        "MODELS_UNAVAILABLE",
-        "MODEL_INVALID",
-        "TEXT_REFUSED",
-        "WORKER_UNAVAILABLE",
-        "WORKER_LOST",
-    }
+    said = {*api.CODES.values(), *_codes(DomainError), "WORKER_LOST"}
     if document.startswith("docs/migrating"):
-        codes |= {*IGNORED, "OMP_NUM_THREADS"}  # the second is torch's own
+        said |= {*IGNORED}
     lines = [line for language, content in blocks(document) if language == "ini" for line in content.splitlines()]
     assert {line.partition("=")[0] for line in lines} <= known
     if document != "docs/configuration.md":  # names what is ignored, too
         named = {name for code in code_of(document) for name in NAME_OF_SETTING.findall(code)}
-        assert named <= known | codes
+        assert named <= known | said | OF_OTHERS
+
+
+def _codes(error: type[DomainError]) -> set[str]:
+    return {error.code}.union(*(_codes(kind) for kind in error.__subclasses__()))
 
 
 @pytest.mark.parametrize("name", ["PORT", "NEWS_PROVIDER", "NAVER_CLIENT_ID", "REDIS_URL", "MODEL_NAME"])
