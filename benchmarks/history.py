@@ -75,6 +75,7 @@ class Generator:
             self._place(portion, [judged[0] for _, judged in new])
             if self.last_ids["dashboard_analysis"] % 500_000 < PORTION:
                 print(f"{time.strftime('%H:%M:%S')} {self.last_ids['dashboard_analysis']:,} runs", file=sys.stderr)
+        _count_successes()
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":  # as autovacuum does in time
                 cursor.execute("VACUUM ANALYZE")
@@ -122,6 +123,17 @@ class Generator:
         trigger = "admin" if number % 500 == 7 else "schedule"
         asked = (pk, _spread(pk), company, trigger, status, "{}", at, at, at, at)
         return (*asked, "host:1", 1, STORIES, STORIES, code, code, "naver", revision, found, summary, shown)
+
+
+def _count_successes() -> None:
+    """Keep with each company how many it has, as the service does with every run that ends."""
+    from django.db.models import Count
+
+    from dashboard.models import Analysis, Company
+
+    successes = Analysis.objects.filter(status="success").order_by().values_list("company").annotate(Count("pk"))
+    for company, count in successes:
+        Company.objects.filter(pk=company).update(successes=count)
 
 
 def _spread(pk: int) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from dashboard.models import Analysis, Article, Company, JudgedArticle
@@ -84,6 +84,13 @@ def _newer_success() -> Exists:
     return Exists(Analysis.objects.filter(company=OuterRef("company"), status=Status.SUCCESS, pk__gt=OuterRef("pk")))
 
 
+def _count_off(going: Sequence[int]) -> None:
+    """Take the successes among runs that go from the number that each company keeps of them."""
+    successes = Analysis.objects.filter(pk__in=going, status=Status.SUCCESS).order_by()
+    for company, count in successes.values_list("company").annotate(Count("pk")).order_by("company"):
+        Company.objects.filter(pk=company).update(successes=F("successes") - count)
+
+
 def _delete(rows: QuerySet[Analysis] | QuerySet[Article] | QuerySet[Company]) -> int:
     """Delete a portion at a time; return how many rows went.
 
@@ -94,6 +101,8 @@ def _delete(rows: QuerySet[Analysis] | QuerySet[Article] | QuerySet[Company]) ->
         with transaction.atomic():
             locked = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)[:PORTION])
             going = list(rows.filter(pk__in=locked).values_list("pk", flat=True))
+            if rows.model is Analysis:
+                _count_off(going)
             rows.model._default_manager.filter(pk__in=going).delete()
         deleted += len(going)
     return deleted

@@ -34,6 +34,8 @@ class Company(models.Model):
     )
     next_run_at = models.DateTimeField(_("next run"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # Kept with every run that ends or is pruned: counting them would take longer the longer the history is.
+    successes = models.PositiveIntegerField(_("analyses"), default=0, db_default=0, editable=False)
 
     class Meta:
         verbose_name = _("company")
@@ -174,9 +176,10 @@ class Analysis(models.Model):
         verbose_name_plural = _("analyses")
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
-            # Latest and history of a company, by the id: a clock that was moved changes no order. All that
-            # counting and leafing compares is here, so that they read no row.
-            models.Index(fields=["company", "status", "-id", "finished_at"], name="analysis_history"),
+            # Latest and history of a company, by the id: a clock that was moved changes no order. Then a part of it
+            # between two times. All that leafing compares is here, so that it reads no row.
+            models.Index(fields=["company", "status", "-id"], name="analysis_history"),
+            models.Index(fields=["company", "status", "finished_at", "id"], name="analysis_by_time"),
             models.Index(fields=["company", "-id"], name="analysis_by_company"),
             models.Index(fields=["run_after"], condition=Q(status="queued"), name="analysis_queue"),
             models.Index(fields=["worker"], condition=Q(status="running"), name="analysis_running"),

@@ -142,7 +142,13 @@ def complete_run(run_id: int, analysis: types.Analysis) -> None:
     running = Analysis.objects.filter(pk=run_id, status=Status.RUNNING)
     if running.filter(revision=None).exists():
         keep_found(run_id, analysis)
-    if running.update(status=Status.SUCCESS, finished_at=analysis.analyzed_at, error_code="", error_message=""):
+    with transaction.atomic():
+        is_closed = running.update(
+            status=Status.SUCCESS, finished_at=analysis.analyzed_at, error_code="", error_message=""
+        )
+        if is_closed:
+            Company.objects.filter(analyses=run_id).update(successes=F("successes") + 1)
+    if is_closed:
         ANALYSES.labels("success").inc()
 
 
@@ -153,6 +159,7 @@ def record_analysis(analysis: types.Analysis, *, trigger: str) -> int | None:
         return None
     with transaction.atomic():
         company, _ = Company.objects.get_or_create(name=analysis.company)
+        Company.objects.filter(pk=company.pk).update(successes=F("successes") + 1)
         run = Analysis.objects.create(
             company=company,
             trigger=trigger,

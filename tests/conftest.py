@@ -9,8 +9,10 @@ from contextlib import contextmanager
 
 import pytest
 from django.core.cache import cache
+from django.db.models import Count
 from rest_framework.test import APIClient
 
+from dashboard.models import Analysis, Company
 from mlcore import choice
 from mlcore.engine import reset_engine
 from newsservice.settings import redis_cache
@@ -42,6 +44,14 @@ def _fresh_process() -> Iterator[None]:
     providers._naver.cache_clear()
     providers._rss.cache_clear()
     providers._feeds = providers._Feeds()
+
+
+@pytest.fixture
+def successes_are_counted(db: None) -> Iterator[None]:
+    """Whatever a test does, each company's number of successes is how many there are."""
+    yield
+    kept = Analysis.objects.filter(status="success").order_by().values_list("company__name").annotate(Count("pk"))
+    assert dict(Company.objects.exclude(successes=0).values_list("name", "successes")) == dict(kept)
 
 
 @pytest.fixture

@@ -8,16 +8,20 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 
 from dashboard import companies, history, records, selectors, services
 from dashboard.models import Analysis, Article, Company, JudgedArticle, Revision
 from tests.histories import MODELS, analysis, article, at_once, judged, need_several_writers
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("successes_are_counted")]
 
 Status = Analysis.Status
 THREADS = 8
@@ -135,6 +139,18 @@ def test_history_counts_leafs_and_takes_times():
     between = {"since": start + timedelta(hours=3), "until": start + timedelta(hours=6)}
     assert selectors.history(company, **between, offset=0, limit=20) == (3, runs[5:2:-1])
     assert selectors.history(company, since=None, until=None, offset=10, limit=20) == (10, [])
+
+
+def test_the_number_of_successes_is_made_up_for_histories_that_kept_none():
+    for number in range(3):
+        keep(analysis([judged(number)]))
+    keep(analysis([judged(1)], company="늘찬전자"))
+    Company.objects.update(successes=0)
+
+    migration = import_module("dashboard.migrations.0003_successes")
+    migration.count_successes(apps, SimpleNamespace(connection=connection))
+
+    assert dict(Company.objects.values_list("name", "successes")) == {"새벽소프트": 3, "늘찬전자": 1}
 
 
 def test_the_newest_is_the_last_kept_even_where_a_clock_was_set_back():

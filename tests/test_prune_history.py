@@ -15,7 +15,7 @@ from dashboard import history, records, selectors, services
 from dashboard.models import Analysis, Article, Company, JudgedArticle
 from tests.histories import analysis, at_once, judged, need_several_writers
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("successes_are_counted")]
 
 Status = Analysis.Status
 

@@ -14,7 +14,7 @@ from dashboard.models import Analysis, Article, Company, JudgedArticle
 from dashboard.schedules import ENTRIES, sync_schedule
 from search.services import Options, analyze_company
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("successes_are_counted")]
 
 Status = Analysis.Status
 
