@@ -13,6 +13,9 @@ from django.conf import settings as configured
 from prometheus_client.parser import text_string_to_metric_families
 
 from newsservice import metrics
+from tests.models import make_pair
+from tests.servers import wait_until
+from tests.test_run_on_workers import cluster, trigger, watch_later  # noqa: F401 a fixture
 from tests.test_run_the_service import COMPANY, MANAGE, asking, environment, migrate, running
 
 PATH = "/api/v1/system/metrics"
@@ -86,3 +89,69 @@ def test_a_command_that_counts_nothing_leaves_no_file(tmp_path):
         [*MANAGE, "migrate", "--verbosity", "0"], cwd=configured.BASE_DIR, env=environment(tmp_path), check=True
     )
     assert list(Path(tmp_path, "metrics").iterdir()) == []
+
+
+def total(found: dict[tuple[str, ...], float], name: str, *labels: str) -> float:
+    """Add up a metric's samples that have these labels, wherever they stand."""
+    return sum(value for key, value in found.items() if key[0] == name and set(labels) <= set(key[1:]))
+
+
+@pytest.mark.timeout(300)
+def test_what_two_workers_did_is_told_by_the_web_process(cluster, naver, tmp_path):  # noqa: F811
+    make_pair(tmp_path / "models", "test123")
+    cluster.variables |= {"MODELS_DIR": str(tmp_path / "models"), "RUN_RETRIES": "0", "NAVER_QUOTA_RESERVE": "100"}
+    workers = [cluster.start_worker() for _ in range(2)]
+    wait_until(lambda: cluster.workers() == 2, seconds=60)
+
+    def scrape() -> dict[tuple[str, ...], float]:
+        return samples(requests.get(f"{cluster.url}/system/metrics", timeout=30).text)
+
+    names = [f"회사{number}" for number in range(6)]
+    watch_later(cluster, names)
+    for name in names:
+        trigger(cluster, name)
+    wait_until(lambda: total(scrape(), "news_analyses_total", "success") == 6, seconds=120)
+    naver.refuse(400, {"errorCode": "SE99"})
+    trigger(cluster, names[0])
+    wait_until(lambda: total(scrape(), "news_analyses_total", "error") == 1, seconds=60)
+    found = scrape()
+    judged = cluster.rows("SELECT DISTINCT worker FROM dashboard_analysis WHERE status = 'success'")
+    assert len(judged) == len(workers)  # both had a share in it
+
+    assert total(found, "news_provider_calls_total") == len(naver.calls) == 7
+    assert total(found, "news_provider_calls_total", "400") == 1
+    assert found["news_provider_quota_remaining", "naver"] == 25_000 - len(naver.calls)
+    assert (found["news_queue_analyses", "queued"], found["news_queue_analyses", "running"]) == (0, 0)
+    assert found["news_workers",] == 2
+
+    batches, tokens = "news_inference_batches_total", "news_inference_tokens_total"
+    for axis in ("category", "sentiment"):
+        assert found[batches, axis] == found["news_inference_seconds_count", axis] >= 2
+        assert found[tokens, axis] > 30 * 5  # thirty texts of more than five words each
+        assert found["news_inference_seconds_sum", axis] > 0
+    assert found[tokens, "category"] == found[tokens, "sentiment"]
+
+    # Each text of the same thirty was judged at least once, and told from the cache to all later runs.
+    looks = "news_cache_looks_total"
+    assert found[looks, "predictions", "miss"] > 0
+    assert found[looks, "predictions", "hit"] > 0
+    assert total(found, looks, "analysis", "miss") == 6
+    assert total(found, looks, "search", "miss") == 6
+    assert total(found, "news_requests_total", "/api/v1/dashboard/companies/<company>/trigger", "202") == 7
+    seconds = found["news_request_seconds_count", "/api/v1/dashboard/companies/<company>/trigger"]
+    assert seconds == 7
+
+
+@pytest.mark.django_db
+def test_the_layers_of_the_cache_are_told_apart(client, naver):
+    before = samples(client.get(PATH).content.decode())
+    for path in (COMPANY, COMPANY, f"{COMPANY}/analyze", f"{COMPANY}/analyze"):
+        assert client.post(path).status_code == 200
+    after = samples(client.get(PATH).content.decode())
+
+    def added(*labels: str) -> float:
+        return after.get(("news_cache_looks_total", *labels), 0) - before.get(("news_cache_looks_total", *labels), 0)
+
+    assert (added("search", "miss"), added("search", "hit")) == (1, 2)  # the second, and the analysis' own
+    assert (added("analysis", "miss"), added("analysis", "hit")) == (1, 1)
+    assert added("predictions", "miss") > 0
