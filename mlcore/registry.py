@@ -18,6 +18,7 @@ from typing import Any
 
 from django.conf import settings
 
+from mlcore.digests import digest_of
 from mlcore.errors import ModelInvalid
 from mlcore.labels import map_labels
 from mlcore.types import AXES, Axis
@@ -55,7 +56,7 @@ class Model:
     def revision(self) -> str:
         """Name and content, "test123_category@9f3c1a2b4d5e": changes with any file and with the labels.
 
-        Reads every file once a process. Raises ModelInvalid where one cannot be read.
+        Reads every file once, large ones once for all processes. Raises ModelInvalid where one cannot be read.
         """
         digest = hashlib.sha256(repr(self.labels).encode())
         try:
@@ -250,8 +251,7 @@ def _files(directory: Path) -> tuple[File, ...]:
 
 @lru_cache(maxsize=1024)
 def _digest(file: File) -> str:
-    with file.path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return digest_of(file.path, size=file.size, modified_at_ns=file.modified_at_ns)
 
 
 def _said(exc: OSError) -> str:
