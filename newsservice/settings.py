@@ -437,6 +437,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HSTS_SUBDOMAINS
 # Whether every name below this one speaks https only its owner knows: HSTS_SUBDOMAINS is asked for, not missed.
 SILENCED_SYSTEM_CHECKS = [] if HSTS_SUBDOMAINS else ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "newsservice.reports.NoSecrets"
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = (*default_headers, "x-api-key")
 CORS_EXPOSE_HEADERS = ("Retry-After", "X-Request-ID")

@@ -47,26 +47,49 @@ def check_observability(app_configs: Sequence[AppConfig] | None, **kwargs: objec
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
+def _warn(said: str, *, hint: str, id: str) -> checks.CheckMessage:
+    return checks.Warning(said, hint=hint, id=f"system.{id}")
+
+
 @checks.register(checks.Tags.security)
 def check_exposure(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[checks.CheckMessage]:
-    """Warn where others can reach an open service, or cannot reach one that wants https."""
+    """W002: others can reach an open service. W003: they cannot reach one that wants https."""
     if settings.BIND_ADDRESS in LOOPBACK:
         return []
-    if settings.DEBUG:
-        return [
-            checks.Warning(
-                f"The open embedded mode listens on {settings.BIND_ADDRESS}: whoever reaches it may do anything.",
-                hint="Set DJANGO_DEBUG=false, or publish the port on this machine alone.",
-                id="system.W002",
-            )
-        ]
+    if not settings.API_KEYS_REQUIRED:
+        said = f"No API key is asked for, and the service listens on {settings.BIND_ADDRESS}: it is open to all."
+        hint = "Set DJANGO_DEBUG=false or API_KEYS_REQUIRED=true, or publish the port on this machine alone."
+        return [_warn(said, hint=hint, id="W002")]
     if settings.HTTPS_ONLY and not settings.TRUST_FORWARDED_PROTO:
-        return [
-            checks.Warning(
-                "HTTPS_ONLY without TRUST_FORWARDED_PROTO: a proxy on another host that ends TLS is sent round in "
-                "circles.",
-                hint="Set TRUST_FORWARDED_PROTO=true behind such a proxy; HTTPS_ONLY=false where there is no TLS.",
-                id="system.W003",
-            )
-        ]
+        said = "HTTPS_ONLY without TRUST_FORWARDED_PROTO: a proxy elsewhere that ends TLS goes round in circles."
+        hint = "Set TRUST_FORWARDED_PROTO=true behind such a proxy; HTTPS_ONLY=false where there is no TLS."
+        return [_warn(said, hint=hint, id="W003")]
     return []
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def check_limits(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[checks.CheckMessage]:
+    """W004: nothing limits who asks. W005: each process counts for itself. W006: all clients look like the proxy."""
+    messages = []
+    if not settings.RATE_LIMITS:
+        messages.append(_warn("RATE_LIMITS is off.", hint="One client can keep all others waiting.", id="W004"))
+    elif settings.WEB_WORKERS > 1 and not settings.REDIS_URL:
+        said = f"{settings.WEB_WORKERS} web processes without REDIS_URL: each has its own cache and counts alone."
+        messages.append(_warn(said, hint="Set REDIS_URL, or WEB_WORKERS=1.", id="W005"))
+    if settings.TRUST_FORWARDED_PROTO and not settings.NUM_PROXIES:
+        said = "TRUST_FORWARDED_PROTO with NUM_PROXIES=0: all clients share the proxy's address."
+        messages.append(_warn(said, hint="Set NUM_PROXIES to how many proxies add to X-Forwarded-For.", id="W006"))
+    return messages
+
+
+@checks.register()
+def check_background(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[checks.CheckMessage]:
+    """W007: workers share a database that is a file. W008: a broker that nobody asks."""
+    messages = []
+    if settings.BACKGROUND == "celery" and settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        said = "BACKGROUND=celery with SQLite: workers of another host or container do not see its file."
+        messages.append(_warn(said, hint="Set DATABASE_URL to a PostgreSQL.", id="W007"))
+    if settings.BACKGROUND == "embedded" and os.environ.get("CELERY_BROKER_URL"):
+        said = "CELERY_BROKER_URL is not asked: BACKGROUND is embedded."
+        messages.append(_warn(said, hint="Set BACKGROUND=celery, or take CELERY_BROKER_URL away.", id="W008"))
+    return messages

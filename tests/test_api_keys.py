@@ -78,6 +78,16 @@ def test_a_scope_opens_what_it_says_and_no_more(scope, reads, writes, clears):
         assert not Company.objects.exists()
 
 
+def test_fields_that_are_not_offered_change_nothing():
+    sent = {"name": "한빛전자", "id": 777, "created_at": "2001-01-01T00:00:00Z", "next_run_at": "2099-01-01T00:00:00Z"}
+    assert bearing(made("write")).post(COMPANIES, sent, format="json").status_code == 201
+    company = Company.objects.get()
+    assert company.pk != 777
+    assert company.created_at.year > 2001
+    assert company.next_run_at
+    assert company.next_run_at.year < 2099
+
+
 def test_either_header_carries_a_key(client):
     token = made()
     assert client.get(COMPANIES, headers={"Authorization": f"Bearer {token}"}).status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from system.checks import check_exposure
+from search.checks import check_addresses
+from system.checks import check_background, check_exposure, check_limits
 from tests.models import make_pair
 
 ROOT = Path(django_settings.BASE_DIR)
@@ -63,21 +65,47 @@ def test_the_deployment_check_has_nothing_to_say(tmp_path):
     assert "no issues (2 silenced)" in outcome.stdout  # about names below: only their owner knows
 
 
+NETWORK = {"BIND_ADDRESS": "0.0.0.0"}
+
+
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    ("check", "changes", "found"),
     [
-        ({"BIND_ADDRESS": "127.0.0.1", "DEBUG": True}, []),
-        ({"BIND_ADDRESS": "0.0.0.0", "DEBUG": True}, ["system.W002"]),
-        ({"BIND_ADDRESS": "0.0.0.0", "HTTPS_ONLY": True, "TRUST_FORWARDED_PROTO": False}, ["system.W003"]),
-        ({"BIND_ADDRESS": "0.0.0.0", "HTTPS_ONLY": True, "TRUST_FORWARDED_PROTO": True}, []),
-        ({"BIND_ADDRESS": "0.0.0.0", "HTTPS_ONLY": False}, []),
+        (check_exposure, {"API_KEYS_REQUIRED": False}, []),
+        (check_exposure, {**NETWORK, "API_KEYS_REQUIRED": False}, ["system.W002"]),
+        (check_exposure, {**NETWORK, "HTTPS_ONLY": True}, ["system.W003"]),
+        (check_exposure, {**NETWORK, "HTTPS_ONLY": True, "TRUST_FORWARDED_PROTO": True}, []),
+        (check_exposure, {**NETWORK, "HTTPS_ONLY": False}, []),
+        (check_limits, {}, []),
+        (check_limits, {"RATE_LIMITS": False}, ["system.W004"]),
+        (check_limits, {"WEB_WORKERS": 2}, ["system.W005"]),
+        (check_limits, {"WEB_WORKERS": 2, "REDIS_URL": "redis://127.0.0.1"}, []),
+        (check_limits, {"TRUST_FORWARDED_PROTO": True}, ["system.W006"]),
+        (check_limits, {"TRUST_FORWARDED_PROTO": True, "NUM_PROXIES": 1}, []),
+        (check_background, {"BACKGROUND": "celery"}, ["system.W007"]),  # the tests' database is SQLite
+        (check_background, {"BACKGROUND": "embedded"}, []),
+        (check_addresses, {}, []),
+        (check_addresses, {"NEWS_RSS_FEEDS": ["ftp://feeds.example/x", "feeds.example"]}, ["search.E001"] * 2),
+        (check_addresses, {"NEWS_RSS_FEEDS": ["http://[::1/x"]}, ["search.E001"]),
+        (check_addresses, {"NEWS_RSS_FEEDS": ["http://localhost/x", "http://10.0.0.1/x"]}, ["search.W001"] * 2),
+        (check_addresses, {"NEWS_RSS_FEEDS": ["http://10.0.0.1/x"], "OUTGOING_ALLOWED": ["10.0.0.0/8"]}, []),
+        (check_addresses, {"NAVER_SEARCH_URL": "http://proxy.example/x", "NAVER_CLIENT_ID": "id"}, ["search.W002"]),
+        (check_addresses, {"NAVER_SEARCH_URL": "http://127.0.0.1/x", "NAVER_CLIENT_ID": "id"}, []),
     ],
 )
-def test_a_check_finds_what_lies_open_and_what_cannot_be_reached(settings, changes, found):
-    settings.DEBUG = False
-    for name, value in changes.items():
+def test_a_check_finds_what_is_set_wrong_and_says_what_to_do(settings, check, changes, found):
+    ready = {"API_KEYS_REQUIRED": True, "RATE_LIMITS": True, "WEB_WORKERS": 1, "OUTGOING_ALLOWED": []}
+    for name, value in {**ready, **changes}.items():
         setattr(settings, name, value)
-    assert [message.id for message in check_exposure(None)] == found
+    messages = check(None)
+    assert [message.id for message in messages] == found
+    assert all(message.hint for message in messages)
+
+
+def test_a_broker_that_nobody_asks_is_told(settings, monkeypatch):
+    settings.BACKGROUND = "embedded"
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://127.0.0.1")
+    assert [message.id for message in check_background(None)] == ["system.W008"]
 
 
 def test_the_settings_that_production_comes_to(tmp_path):
@@ -165,3 +193,23 @@ def test_only_redoc_may_write_styles():
     policy = Client(SERVER_NAME="localhost").get("/redoc").headers["Content-Security-Policy"]
     assert "style-src 'self' 'unsafe-inline'" in policy
     assert "script-src 'self';" in f"{policy};"
+
+
+# --- docs/security.md ------------------------------------------------------------------------------------------
+
+
+def test_the_tests_that_are_named_are_there():
+    named = re.findall(r"`(tests/\w+\.py)::(\w+)`", (ROOT / "docs/security.md").read_text())
+    assert len(named) >= 10
+    for file, name in named:
+        assert re.search(rf"^def {name}\(", (ROOT / file).read_text(), re.MULTILINE), f"{file}::{name}"
+
+
+def test_every_risk_and_every_check_is_told():
+    page = (ROOT / "docs/security.md").read_text()
+    assert [int(number) for number in re.findall(r"^\| API(\d+) .*`tests/", page, re.MULTILINE)] == [*range(1, 11)]
+    code = "".join((ROOT / app / "checks.py").read_text() for app in ("mlcore", "search", "system"))
+    made = set(re.findall(r'"(?:system|search|mlcore)\.[EW]\d{3}"', code)) | {
+        f'"system.{id_}"' for id_ in re.findall(r'id="(W\d{3})"', code)
+    }
+    assert {f'"{told}"' for told in re.findall(r"`(\w+\.[EW]\d{3})`", page)} == made
