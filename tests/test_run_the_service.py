@@ -44,13 +44,15 @@ class Service:
 
 
 @contextmanager
-def running(tmp_path: Path, command: list[str], *, until: str = "Try (Ctrl-C", **variables: str) -> Iterator[Service]:
+def running(
+    tmp_path: Path, command: list[str], *, until: str = "Try (Ctrl-C", cwd: Path = ROOT, **variables: str
+) -> Iterator[Service]:
     port = free_port()
     log = tmp_path / "log"
     with log.open("w") as out:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=cwd,
             env=environment(tmp_path, PORT=str(port), **variables),
             stdout=out,
             stderr=subprocess.STDOUT,
