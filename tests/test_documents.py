@@ -379,6 +379,14 @@ def commands(document: str) -> list[tuple[str, str]]:
     return [(language, content) for language, content in blocks(document) if language != "text"]
 
 
+def inline_commands(document: str) -> set[str]:
+    """Return the commands that stand in sentences."""
+    prose = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)
+    return set(
+        re.findall(r"`((?:[A-Z_]+=\S+ )*(?:\.venv/|\./|docker |curl |make |manage\.py |python )[^`\n]+)`", prose)
+    )
+
+
 def tables(document: str) -> list[list[tuple[str, ...]]]:
     """Return each table as its rows, a row as the code that each of its cells names."""
     prose = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)
@@ -411,6 +419,7 @@ def test_both_languages_have_the_same_sections(english, korean):
 @pytest.mark.parametrize(("english", "korean"), PAIRS)
 def test_both_languages_show_the_same_commands_settings_and_answers(english, korean):
     assert commands(english) == commands(korean)
+    assert inline_commands(english) == inline_commands(korean)
 
 
 @pytest.mark.parametrize(("english", "korean"), PAIRS)
