@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 from mlcore.batching import plan_batches
 from mlcore.engine import get_engine, reset_engine
 from mlcore.keyword import explain
+from mlcore.pair import load_model
+from mlcore.registry import find_model
+from mlcore.transformer import TransformerClassifier
 from mlcore.types import Judgement
 from tests.models import TEXTS, edit_json, edit_weights, make_pair
 
@@ -149,3 +153,65 @@ def test_texts_of_alike_length_are_read_together() -> None:
     batches = plan_batches(lengths, max_texts=32, max_tokens=400)
 
     assert batches == [[1, 3], [2, 4, 0]]
+
+
+class Cramped:
+    """A network on a device without room for more than so many texts at once."""
+
+    def __init__(self, classifier: TransformerClassifier, *, room: int) -> None:
+        self._run, self._room = classifier._network.run, room
+        self.tried: list[int] = []
+        classifier._network = replace(classifier._network, run=self)
+
+    def __call__(self, texts: Sequence[Sequence[int]]) -> torch.Tensor:
+        self.tried.append(len(texts))
+        if len(texts) > self._room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return self._run(texts)
+
+
+def test_where_memory_is_short_a_batch_is_halved_until_it_fits(models_dir: Path, caplog) -> None:
+    texts = [f"한빛전자가 {number}번째 공장을 돌린다" for number in range(16)]
+    classifier = load_model(find_model("test123", axis="category"))
+    before = classifier.predict(texts)
+    network = Cramped(classifier, room=4)
+    after = classifier.predict(texts)
+
+    assert network.tried == [16, 8, 4, 4, 8, 4, 4]
+    assert [one.label for one in after] == [one.label for one in before]
+    for one, other in zip(after, before, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=1e-2)  # bfloat16 where the processor has it
+    assert "no memory for 16 texts at once, halving" in caplog.text
+
+
+def test_a_service_whose_memory_is_short_answers_every_caller(models_dir: Path) -> None:
+    get_engine().classify(TEXTS[:1])
+    pair = get_engine()._pairs.current
+    assert pair
+    networks = [Cramped(model, room=2) for model in pair.models.values()]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(get_engine().classify, [TEXTS] * 8))
+
+    assert all(len(answer) == len(TEXTS) for answer in answers)
+    assert {one.category.method for answer in answers for one in answer} == {"model"}
+    for network in networks:
+        assert max(network.tried) > 2  # it was short of memory
+
+
+def test_a_text_that_fits_nowhere_is_judged_by_keywords_and_costs_no_other(models_dir: Path, settings) -> None:
+    get_engine().classify(TEXTS[:1])
+    pair = get_engine()._pairs.current
+    assert pair
+    longest = max(map(len, pair.models["category"].tokenise(TEXTS)))
+    network = pair.models["category"]._network
+
+    def run(texts: Sequence[Sequence[int]]) -> torch.Tensor:
+        if any(len(text) == longest for text in texts):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return network.run(texts)
+
+    pair.models["category"]._network = replace(network, run=run)
+    methods = [one.category.method for one in get_engine().classify(TEXTS)]
+
+    assert methods.count("keyword") == 1
+    assert methods[max(range(len(TEXTS)), key=lambda place: len(TEXTS[place]))] == "keyword"

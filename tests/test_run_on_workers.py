@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ import redis
 import requests
 from django.conf import settings
 
+from tests.models import make_pair
 from tests.servers import free_port, restart_postgres, wait_until
 from tests.stand_ins import NaverStandIn
 from tests.test_run_the_service import asking, environment
@@ -264,6 +266,67 @@ def test_a_postgres_restarted_mid_run_loses_none(cluster, naver, postgres_url):
     wait_until(lambda: cluster.rows(DONE)[0][0] == 2, failing_with=psycopg.Error, seconds=120)
     assert cluster.rows("SELECT count(*) FROM dashboard_analysis")[0][0] == 2
     assert requests.get(f"{cluster.url}/dashboard/status", timeout=10).json()["total_success"] == 2
+
+
+JUDGED_BY = (
+    "SELECT split_part(category, '_', 1) FROM dashboard_analysis JOIN dashboard_revision"
+    " ON dashboard_revision.id = revision_id ORDER BY finished_at"
+)
+
+
+@pytest.mark.timeout(300)
+def test_a_worker_follows_a_switch_of_models_and_no_run_fails(tmp_path, cluster, naver):
+    """Runs in a stream, a switch and a rollback in the midst of it; the worker is not restarted."""
+    make_pair(tmp_path / "models", "test123")
+    make_pair(tmp_path / "models", "next", category=("기타", "G", "S", "E"))
+    cluster.variables |= {"MODELS_DIR": str(tmp_path / "models"), "MODEL_NAME": "test123"}
+    cluster.processes[0].terminate()
+    cluster.processes[0].wait()
+    cluster.start(sys.executable, "-m", "gunicorn")
+    worker = cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=90, failing_with=requests.ConnectionError)
+    children = worker_processes(worker)
+    names = [f"회사{number}" for number in range(400)]
+    watch_later(cluster, names, minutes=100)
+    waiting = iter(names)
+
+    def run_until_judged_by(pair: str) -> None:
+        """Keep a few runs queued, as a busy service has them, until the newest was judged by the pair."""
+        deadline = time.monotonic() + 90
+        while not (rows := cluster.rows(JUDGED_BY)) or rows[-1] != (pair,):
+            assert time.monotonic() < deadline, rows[-3:]
+            trigger(cluster, next(waiting))
+            time.sleep(0.2)
+
+    def switch(*arguments: str) -> None:
+        subprocess.run(
+            [*MANAGE, "switch_model", *arguments],
+            cwd=settings.BASE_DIR,
+            env=cluster.variables,
+            check=True,
+            capture_output=True,
+        )
+
+    run_until_judged_by("test123")
+    switch("next")
+    run_until_judged_by("next")
+    switch("--rollback")
+    run_until_judged_by("test123")
+
+    open_runs = "SELECT count(*) FROM dashboard_analysis WHERE status IN ('queued', 'running')"
+    wait_until(lambda: cluster.rows(open_runs) == [(0,)], seconds=60)
+    assert cluster.rows("SELECT DISTINCT status, attempts FROM dashboard_analysis") == [("success", 1)]
+    mixed = (
+        "SELECT count(*) FROM dashboard_revision WHERE split_part(category, '_', 1) != split_part(sentiment, '_', 1)"
+    )
+    assert cluster.rows(mixed) == [(0,)]  # one pair judges a run
+    turns = [name for name, _ in groupby(name for (name,) in cluster.rows(JUDGED_BY))]
+    assert turns == ["test123", "next", "test123"]
+    assert worker_processes(worker) == children  # the processes that began
+
+
+def worker_processes(worker: subprocess.Popen[bytes]) -> set[str]:
+    return set(subprocess.run(["pgrep", "-g", str(worker.pid)], capture_output=True, text=True).stdout.split())
 
 
 @pytest.mark.timeout(300)
