@@ -15,12 +15,14 @@ from threading import Thread
 from urllib.parse import quote
 
 import brotli
+import psycopg
 import pytest
 import requests
 from django.conf import settings as configured
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.servers import wait_until
+from tests.test_run_on_workers import cluster, watch_later  # noqa: F401 a fixture
 from tests.test_run_the_service import MANAGE, asking, environment, migrate, running
 
 COMPANY = quote("삼성전자")
@@ -131,6 +133,24 @@ def test_an_unforeseen_error_is_told_without_what_a_client_sent(tmp_path, naver,
     for secret in ("a-query", "a-clients-key", "a-clients-agent", "a-session", "127.0.0.1:", naver.secret, naver.id):
         assert secret.encode() not in told.replace(listener.address.encode(), b""), secret
     assert "vars" not in raised["stacktrace"]["frames"][-1]
+
+
+def test_a_workers_unforeseen_error_is_told_with_its_run_and_its_request(cluster, naver, listener):  # noqa: F811
+    cluster.variables["SENTRY_DSN"] = f"http://a-public-key@{listener.address}/7"
+    cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    watch_later(cluster, ["한빛전자"])
+    naver.delay = 2
+    asked = requests.post(f"{cluster.url}/dashboard/companies/{quote('한빛전자')}/trigger", timeout=30)
+    wait_until(lambda: naver.calls, seconds=30)
+    with psycopg.connect(cluster.database_url) as connection:
+        connection.execute("DROP TABLE dashboard_judgedarticle")
+    wait_until(lambda: events(listener), seconds=60)
+
+    event = events(listener)[0]
+    assert event["exception"]["values"][-1]["type"] == "ProgrammingError"
+    assert event["tags"]["request_id"] == asked.headers["X-Request-ID"]
+    assert event["tags"]["run"] == asked.json()["task_id"]
 
 
 IN_ONE_PROCESS = """
