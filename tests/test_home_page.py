@@ -10,7 +10,9 @@ from typing import get_args
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.test import Client
+from playwright import sync_api as playwright
 
 from dashboard import selectors, services, tasks, workers
 from dashboard.models import Analysis
@@ -219,3 +221,25 @@ def start_browser(chromium: str, address: str, profile: Path) -> subprocess.Pope
     options = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
     command = [chromium, *options, "--virtual-time-budget=600000", "--dump-dom", address]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_signed_in_asks_from_the_page_where_keys_are_needed(chromium, live_server, settings, monkeypatch):
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright's loop runs in the thread of the test
+    settings.API_KEYS_REQUIRED = True
+    User.objects.create_superuser("operator", password="a-long-word-1234")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.set_default_timeout(30_000)
+        page.goto(f"{live_server.url}/?company=%EC%82%BC%EC%84%B1%EC%A0%84%EC%9E%90")
+        page.wait_for_selector("#error:not([hidden])")  # nobody knows who asks
+        page.click("a[href^='/admin/login/']")
+        page.fill("#id_username", "operator")
+        page.fill("#id_password", "a-long-word-1234")
+        page.click("[type=submit]")
+        page.wait_for_selector("#ask")
+        page.fill("#company", "삼성전자")
+        page.click("#ask button")
+        page.wait_for_selector("#stories li")
+        browser.close()

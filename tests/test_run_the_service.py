@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import pytest
 import requests
 from django.conf import settings
 
+from system import keys
 from tests.servers import free_port, wait_until
 
 ROOT = Path(settings.BASE_DIR)
@@ -173,6 +175,18 @@ def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_ser
         assert requests.get(f"{service.url}/nothing", timeout=5).json()["error_code"] == "NOT_FOUND"
         assert requests.post(service.url + COMPANY, timeout=5).json()["error_code"] == "AUTHENTICATION_ERROR"
         assert key not in service.output()
+
+        def statuses() -> set[int]:
+            """Of ten connections, so that either process answers some."""
+            answers = [requests.get(f"{service.url}/api/v1/schema", headers=headers, timeout=30) for _ in range(10)]
+            return {answer.status_code for answer in answers}
+
+        assert statuses() == {200}
+        revoke = [*MANAGE, "revoke_api_key", "a test"]
+        subprocess.run(revoke, cwd=ROOT, env=environment(tmp_path, **production), check=True)
+        revoked_at = time.monotonic()
+        wait_until(lambda: statuses() == {401}, seconds=20)
+        assert time.monotonic() - revoked_at < keys.KNOWN_SECONDS + 3  # 3 for what this machine is busy with
 
 
 def test_runs_queued_or_under_way_at_a_kill_finish_after_the_next_start(tmp_path, naver):
