@@ -97,10 +97,9 @@ def find_usable(name: str, *, axis: Axis) -> Model:
     """Return a pair's model that may be made active: a copy must agree with its original. Raises ModelInvalid."""
     model = find_model(name, axis=axis)
     if is_copy(name):
-        agreement = _read_agreement(model)
-        if agreement < settings.MIN_COPY_AGREEMENT:
-            said = f"it agrees with the original on {agreement:.2%} of texts, MIN_COPY_AGREEMENT is"
-            raise ModelInvalid(model.directory, reason=f"{said} {settings.MIN_COPY_AGREEMENT:.2%}")
+        facts = _read_facts(model)
+        _check_agreement(model, facts.get("agreement"))
+        _check_original(model, facts.get("revision"), original=original_name(name))
     return model
 
 
@@ -113,16 +112,33 @@ def is_copy(name: str) -> bool:
     return "@" in name
 
 
-def _read_agreement(model: Model) -> float:
-    """Return what share of texts a copy judges as its original does, as optimize_models measured it, 0..1."""
+def _read_facts(model: Model) -> dict[str, Any]:
+    """Return what optimize_models measured of a copy."""
     try:
         facts = _read_json(model.directory / COPY_FACTS)
     except (ValueError, OSError) as exc:
         raise ModelInvalid(model.directory, reason=f"{COPY_FACTS} does not say how it agrees: {exc}") from exc
-    agreement = facts.get("agreement") if isinstance(facts, dict) else None
+    return facts if isinstance(facts, dict) else {}
+
+
+def _check_agreement(model: Model, agreement: object) -> None:
+    """Refuse a copy that judges too few texts as its original does."""
     if isinstance(agreement, bool) or not isinstance(agreement, int | float) or not 0 <= agreement <= 1:
         raise ModelInvalid(model.directory, reason=f"{COPY_FACTS} has no agreement between 0 and 1")
-    return float(agreement)
+    if agreement < settings.MIN_COPY_AGREEMENT:
+        said = f"it agrees with the original on {agreement:.2%} of texts, MIN_COPY_AGREEMENT is"
+        raise ModelInvalid(model.directory, reason=f"{said} {settings.MIN_COPY_AGREEMENT:.2%}")
+
+
+def _check_original(model: Model, revision: object, *, original: str) -> None:
+    """Refuse a copy of what its original was before; one whose original is gone stands for itself."""
+    try:
+        now = find_model(original, axis=model.axis).revision
+    except ModelInvalid:
+        return
+    if isinstance(revision, str) and revision != now:
+        reason = f"it is a copy of {revision}, which is {now} now: run optimize_models {original} again"
+        raise ModelInvalid(model.directory, reason=reason)
 
 
 @lru_cache(maxsize=64)

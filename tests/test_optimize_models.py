@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from io import StringIO
@@ -130,6 +131,18 @@ def test_a_second_run_takes_the_place_of_the_first(models_dir):
     assert registry.find_usable("test123@int8", axis="category").revision
     assert not (old / "left-over.txt").exists()
     assert len(list(models_dir.iterdir())) == 4
+
+
+def test_a_copy_of_what_was_trained_anew_since_is_not_switched_to(models_dir):
+    optimize()
+    edit_weights(models_dir / "test123_sentiment", lambda weights: weights["classifier.dense.weight"].mul_(-1))
+    with pytest.raises(CommandError, match="run optimize_models test123 again"):
+        call_command("switch_model", "test123@int8")
+
+    assert "test123@int8 is active" in optimize("--activate")
+    for half in models_dir.glob("test123_*"):
+        shutil.rmtree(half)
+    assert registry.find_usable("test123@int8", axis="sentiment").labels  # it needs its original no more
 
 
 def test_texts_of_ones_own_are_read_from_any_file(models_dir, tmp_path):
