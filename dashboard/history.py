@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from dashboard.models import Analysis, Article, Company, JudgedArticle
@@ -88,7 +88,23 @@ def _count_off(going: Sequence[int]) -> None:
     """Take the successes among runs that go from the number that each company keeps of them."""
     successes = Analysis.objects.filter(pk__in=going, status=Status.SUCCESS).order_by()
     for company, count in successes.values_list("company").annotate(Count("pk")).order_by("company"):
-        Company.objects.filter(pk=company).update(successes=F("successes") - count)
+        Company.count_off(company, count)
+
+
+def recount() -> int:
+    """Count each company's successes anew; return how many companies kept a wrong number.
+
+    Safe beside running analyses: whoever adds or takes one changes the company's row in the same transaction, and
+    waits for the lock held here.
+    """
+    wrong = 0
+    for pk in list(Company.objects.values_list("pk", flat=True)):
+        with transaction.atomic():
+            for company in Company.objects.select_for_update().filter(pk=pk):
+                count = Analysis.objects.filter(company=pk, status=Status.SUCCESS).order_by().count()
+                if company.successes != count:
+                    wrong += Company.objects.filter(pk=pk).update(successes=count)
+    return wrong
 
 
 def _delete(rows: QuerySet[Analysis] | QuerySet[Article] | QuerySet[Company]) -> int:

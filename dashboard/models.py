@@ -10,8 +10,9 @@ import json
 import uuid
 from typing import Any, ClassVar
 
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import F, Q, Value
+from django.db.models.functions import Greatest
 from django.utils.translation import gettext_lazy as _
 
 
@@ -52,6 +53,19 @@ class Company(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Write what was changed here; how many successes there are by now is known to the database alone."""
+        if not self._state.adding and not args and options.get("update_fields") is None:
+            names = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+            options["update_fields"] = names - {"successes"}
+        super().save(*args, **options)
+
+    @classmethod
+    def count_off(cls, company: int, successes: int) -> None:
+        """Take successes that go from a company's number of them, in the transaction in which they go."""
+        left = Greatest(F("successes") - successes, Value(0))  # a number that was wrong stops no deletion
+        cls.objects.filter(pk=company).update(successes=left)
 
 
 class Revision(models.Model):
@@ -193,6 +207,14 @@ class Analysis(models.Model):
 
     def __str__(self) -> str:
         return f"{self.company_id} {self.trigger} {self.status}"
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Delete the run, and count it off. A query that deletes many has to count them off itself."""
+        with transaction.atomic():
+            locked = Analysis.objects.select_for_update().filter(pk=self.pk)
+            if list(locked.values_list("status", flat=True)) == [self.Status.SUCCESS]:
+                Company.count_off(self.company_id, 1)
+            return super().delete(*args, **options)
 
     @property
     def is_open(self) -> bool:

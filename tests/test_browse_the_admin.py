@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from dashboard import services, workers
 from dashboard.admin import record
+from dashboard.history import recount
 from dashboard.models import Analysis, Article, Company, JudgedArticle, Revision, Worker
 from dashboard.records import Detail
 from mlcore.types import Evidence, IssueTag, Judgement, Prediction
@@ -444,10 +445,13 @@ def test_a_story_whose_article_was_deleted_is_said_to_be_gone(admin, history):
 
 def test_history_can_be_deleted_but_not_written(admin, history):
     run = history[0]
+    recount()
+    before = Company.objects.get(pk=run.company_id).successes
     assert admin.get("/admin/dashboard/analysis/add/").status_code == 403
     assert admin.post(f"/admin/dashboard/analysis/{run.pk}/change/", {"provider": "x"}).status_code == 403
     assert admin.post(f"/admin/dashboard/analysis/{run.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Analysis.objects.filter(pk=run.pk).exists()
+    assert Company.objects.get(pk=run.company_id).successes == before - 1
 
 
 def test_an_error_says_what_went_wrong(admin, history):

@@ -153,6 +153,43 @@ def test_the_number_of_successes_is_made_up_for_histories_that_kept_none():
     assert dict(Company.objects.values_list("name", "successes")) == {"새벽소프트": 3, "늘찬전자": 1}
 
 
+def test_a_company_saved_late_keeps_the_successes_that_came_meanwhile():
+    keep(analysis([judged(1)]))
+    company = Company.objects.get()
+    keep(analysis([judged(2)]))
+    company.is_watched = True
+    company.save()
+
+    company.refresh_from_db()
+    assert (company.is_watched, company.successes) == (True, 2)
+
+
+def test_a_run_that_is_deleted_is_counted_off_once():
+    keep(analysis([judged(1)]))
+    keep(analysis([judged(2)]))
+    run, again = Analysis.objects.all()[0], Analysis.objects.all()[0]
+    run.delete()
+    again.delete()
+
+    assert Company.objects.get().successes == Analysis.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_kept_deleted_and_recounted_at_once_is_counted_right():
+    need_several_writers()
+    for number in range(THREADS):
+        keep(analysis([judged(number)]))
+    old = list(Analysis.objects.all())
+
+    def work(number: int) -> None:
+        keep(analysis([judged(100 + number)]))
+        history.recount()
+        old[number].delete()
+
+    at_once(*[partial(work, number) for number in range(THREADS)])
+    assert Company.objects.get().successes == Analysis.objects.count() == THREADS
+
+
 def test_the_newest_is_the_last_kept_even_where_a_clock_was_set_back():
     now = timezone.now()
     keep(analysis([judged(1)], at=now + timedelta(hours=5)))

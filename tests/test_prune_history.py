@@ -227,3 +227,26 @@ def test_pruning_twice_at_once_is_pruning_once():
     assert sum(one.analyses for one in pruned) == 39
     assert Analysis.objects.count() == 1
     assert len(records.analysis_of(Analysis.objects.get()).judged) == 1
+
+
+def test_a_wrong_number_of_successes_is_counted_anew_and_stops_no_pruning():
+    for number in range(8):
+        keep(1 - number / 100)
+    Company.objects.update(successes=2)
+    assert history.prune().analyses == 3
+    assert Company.objects.get().successes == 0
+
+    assert history.recount() == 1
+    assert Company.objects.get().successes == 5
+    assert history.recount() == 0
+
+
+def test_the_command_recounts_and_deletes_nothing(capsys):
+    for number in range(8):
+        keep(1 - number / 100)
+    Company.objects.update(successes=100)
+
+    call_command("prune_history", recount=True)
+
+    assert capsys.readouterr().out == "1 companies kept a wrong number of analyses.\n"
+    assert Company.objects.get().successes == len(kept()) == 8
