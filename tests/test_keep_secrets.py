@@ -70,6 +70,7 @@ SECRETS = {
     "database": "dbpass-Wd52Hs",
     "redis": "redispass-Ke67Jp",
     "broker": "brokerpass-Ny18Fc",
+    "sentry": "sentrykeyRb61Tz",
 }
 
 
@@ -94,6 +95,7 @@ def secretive(tmp_path, postgres_url, redis_server) -> dict[str, str]:
         "DATABASE_URL": database,
         "REDIS_URL": f"redis://:{SECRETS['redis']}@{redis}",  # refused: that Redis knows no password
         "CELERY_BROKER_URL": f"redis://:{SECRETS['broker']}@{redis}",
+        "SENTRY_DSN": f"http://{SECRETS['sentry']}@127.0.0.1:9/1",  # where nobody listens
         "BACKGROUND": "embedded",
         "NEWS_PROVIDER": "naver",
         "LOG_LEVEL": "DEBUG",
