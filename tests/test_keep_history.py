@@ -304,6 +304,7 @@ def real_database(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, s
     return {"DATABASE_URL": "", "DJANGO_SETTINGS_MODULE": "settings_of_a_file", "PYTHONPATH": str(tmp_path)}
 
 
+@pytest.mark.timeout(300)
 def test_all_of_it_holds_on_real_databases(real_database, tmp_path):
     """The tests of history once more, the ones with several writers included."""
     root = Path(__file__).parent
@@ -313,7 +314,7 @@ def test_all_of_it_holds_on_real_databases(real_database, tmp_path):
     environment |= {"DATA_DIR": str(tmp_path), "REDIS_URL": "", **real_database}
 
     done = subprocess.run(
-        command, cwd=root.parent, env=environment, capture_output=True, text=True, timeout=150, check=False
+        command, cwd=root.parent, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
 
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
