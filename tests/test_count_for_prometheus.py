@@ -52,6 +52,16 @@ def test_what_is_asked_now_is_what_is_so_now(client):
     assert found["news_workers",] == 0
 
 
+@pytest.mark.django_db
+def test_a_file_that_was_begun_and_holds_nothing_stops_no_scrape(client):
+    begun = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]) / f"counter_{metrics.own_identifier()}0.db"
+    begun.touch()
+    try:
+        assert client.get(PATH).status_code == 200
+    finally:
+        begun.unlink()
+
+
 def test_several_processes_are_added_up_and_retries_are_calls(tmp_path, naver):
     naver.refuse(500, b"", times=2)
     variables = {**asking(naver), "WEB_WORKERS": "3", "BACKGROUND": "embedded", "MONITORED_COMPANIES": ","}
