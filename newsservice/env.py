@@ -1,7 +1,8 @@
 """Settings read from the environment: typed where they are read; a bad value names itself and stops the process.
 
 Variables come from the process environment, else from a `.env` file. `NAME_FILE=/path` reads a secret from a
-file. Every variable read is recorded in SETTINGS, from which `.env.example` and docs/configuration.md are made.
+file. Every variable read is recorded in SETTINGS, from which `.env.example` and docs/configuration.md (also .ko.md)
+are made.
 """
 
 from __future__ import annotations

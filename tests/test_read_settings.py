@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.utils.translation import override
 
 ROOT = Path(settings.BASE_DIR)
 SHOW = "from newsservice import settings; print(getattr(settings, '{}'))"
@@ -151,9 +152,18 @@ def test_a_secret_may_be_in_a_file(tmp_path):
     assert outcome.stdout.strip() == "from-a-file"
 
 
-@pytest.mark.parametrize(("arguments", "path"), [([], ".env.example"), (["--markdown"], "docs/configuration.md")])
-def test_the_list_of_settings_is_true(capsys, monkeypatch, arguments, path):
-    call_command("describe_settings", *arguments)
+@pytest.mark.parametrize("active", ["ko", "en"])
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        ([], ".env.example"),
+        (["--markdown"], "docs/configuration.md"),
+        (["--markdown", "--language", "ko"], "docs/configuration.ko.md"),
+    ],
+)
+def test_the_list_of_settings_is_true(capsys, arguments, path, active):
+    with override(active):
+        call_command("describe_settings", *arguments)
 
     assert capsys.readouterr().out == (ROOT / path).read_text(encoding="utf-8")
 

@@ -16,6 +16,8 @@ from django.utils.translation.template import templatize
 from rest_framework import exceptions, fields, serializers
 
 from newsservice.api import CODES
+from newsservice.env import SETTINGS
+from system.checks import IGNORED
 
 ROOT = Path(settings.BASE_DIR)
 CATALOGUE = ROOT / "locale/ko/LC_MESSAGES/django.po"
@@ -51,6 +53,12 @@ def framework_messages() -> set[object]:
     return texts
 
 
+def messages_of_settings() -> set[str]:
+    """Return what settings say of themselves, which `describe_settings` looks up."""
+    helps = {setting.help for setting in SETTINGS.values()}
+    return helps | {setting.section for setting in SETTINGS.values()} | set(IGNORED.values())
+
+
 @pytest.fixture(scope="module")
 def catalogue() -> dict[str, polib.POEntry]:
     return {entry.msgid: entry for entry in polib.pofile(str(CATALOGUE)) if not entry.obsolete}
@@ -59,16 +67,18 @@ def catalogue() -> dict[str, polib.POEntry]:
 def test_the_code_has_messages():
     assert len(set(messages_in_code())) > 20
     assert len(set(messages_in_templates())) > 30
+    assert len(messages_of_settings()) > len(SETTINGS)
 
 
 def test_every_message_is_translated(catalogue):
-    wanted = {*messages_in_code(), *messages_in_templates(), *PHRASES}
+    wanted = {*messages_in_code(), *messages_in_templates(), *messages_of_settings(), *PHRASES}
     assert wanted - catalogue.keys() == set()
     assert {message for message, entry in catalogue.items() if not entry.translated()} == set()
 
 
 def test_no_translation_outlives_its_message(catalogue):
-    known = {*messages_in_code(), *messages_in_templates(), *PHRASES, *framework_messages()}
+    ours = {*messages_in_code(), *messages_in_templates(), *messages_of_settings()}
+    known = {*ours, *PHRASES, *framework_messages()}
     assert catalogue.keys() - known == set()
 
 
