@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
+from django.utils import translation
 
 from mlcore.choice import active_name
 from mlcore.engine import active_model
@@ -30,10 +31,12 @@ def check_models(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
             active_model(axis)
         except ModelInvalid as exc:
             hint = f"MODELS_DIR is {settings.MODELS_DIR}; `manage.py list_models` shows what is there."
+            with translation.override("en"):  # as all that a check says
+                why = exc.message
             if settings.MLCORE_FALLBACK:
-                said = f"{axis} is judged by keywords: {exc.message}"
+                said = f"{axis} is judged by keywords: {why}"
                 messages.append(checks.Warning(said, hint=hint, id="mlcore.W001"))
             else:
-                said = f"{axis} cannot be judged, and MLCORE_FALLBACK is off: {exc.message}"
+                said = f"{axis} cannot be judged, and MLCORE_FALLBACK is off: {why}"
                 messages.append(checks.Warning(said, hint=hint, id="mlcore.W002"))
     return messages

@@ -18,6 +18,7 @@ from mlcore.engine import reset_engine
 from newsservice.settings import redis_cache
 from search import cache as answers
 from search import providers, store
+from tests.cluster import Cluster, running_cluster
 from tests.servers import RedisServer, ServerMissing, postgres
 from tests.stand_ins import NaverStandIn, news_item
 
@@ -122,3 +123,9 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
         _postgres_programs()
     with postgres() as url:
         yield url
+
+
+@pytest.fixture
+def cluster(tmp_path, naver, redis_server, postgres_url) -> Iterator[Cluster]:
+    with running_cluster(tmp_path, naver, redis_server, postgres_url) as cluster:
+        yield cluster

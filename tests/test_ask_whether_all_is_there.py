@@ -17,9 +17,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from dashboard import selftest, workers
 from system import probes
+from tests.processes import MANAGE, environment, migrate, running
 from tests.servers import free_port
-from tests.test_run_on_workers import cluster  # noqa: F401 a fixture
-from tests.test_run_the_service import MANAGE, environment, migrate, running
 
 READY = "/api/v1/system/ready"
 INTEGRATION = "/api/v1/system/test/integration"
@@ -166,7 +165,7 @@ def test_the_embedded_worker_takes_up_the_self_test(tmp_path):
         assert result["labels"].keys() == {"category", "sentiment"}
 
 
-def test_a_task_goes_through_the_broker_and_frozen_servers_are_told_in_time(cluster, redis_server):  # noqa: F811
+def test_a_task_goes_through_the_broker_and_frozen_servers_are_told_in_time(cluster, redis_server):
     system = f"{cluster.url}/system"
     ready = requests.get(f"{system}/ready", timeout=30).json()
     assert ready["checks"]["workers"]["status"] == "failed"

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from system.checks import IGNORED
 from tests.models import make_pair
-from tests.test_run_the_service import COMPANY, environment, running
+from tests.processes import COMPANY, environment, running
 
 MANAGE = [sys.executable, "manage.py"]
 ROOT = Path(settings.BASE_DIR)

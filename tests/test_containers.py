@@ -18,8 +18,8 @@ import yaml
 from django.conf import settings
 
 from newsservice.env import SETTINGS
+from tests.processes import environment, migrate
 from tests.servers import free_port
-from tests.test_run_the_service import environment, migrate
 
 ROOT = Path(settings.BASE_DIR)
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

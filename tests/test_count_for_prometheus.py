@@ -13,10 +13,10 @@ from django.conf import settings as configured
 from prometheus_client.parser import text_string_to_metric_families
 
 from newsservice import metrics
+from tests.cluster import trigger, watch_later
 from tests.models import make_pair
+from tests.processes import COMPANY, MANAGE, asking, environment, migrate, running
 from tests.servers import wait_until
-from tests.test_run_on_workers import cluster, trigger, watch_later  # noqa: F401 a fixture
-from tests.test_run_the_service import COMPANY, MANAGE, asking, environment, migrate, running
 
 PATH = "/api/v1/system/metrics"
 
@@ -107,7 +107,7 @@ def total(found: dict[tuple[str, ...], float], name: str, *labels: str) -> float
 
 
 @pytest.mark.timeout(300)
-def test_what_two_workers_did_is_told_by_the_web_process(cluster, naver, tmp_path):  # noqa: F811
+def test_what_two_workers_did_is_told_by_the_web_process(cluster, naver, tmp_path):
     make_pair(tmp_path / "models", "test123")
     cluster.variables |= {"MODELS_DIR": str(tmp_path / "models"), "RUN_RETRIES": "0", "NAVER_QUOTA_RESERVE": "100"}
     workers = [cluster.start_worker() for _ in range(2)]

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.models import make_pair
-from tests.test_run_the_service import MANAGE, ROOT, environment
+from tests.processes import MANAGE, ROOT, environment
 
 ARTICLES = [
     ("한빛전자, 온실가스 배출 감축하고 재생에너지 전환", "탄소중립 목표를 앞당긴다.", "E"),

@@ -17,8 +17,8 @@ from newsservice.env import SETTINGS
 from search.errors import ProviderError
 from search.providers.naver import NaverProvider
 from system import keys
+from tests.processes import MANAGE, ROOT, environment, running
 from tests.servers import free_port
-from tests.test_run_the_service import MANAGE, ROOT, environment, running
 
 
 class Terminal(io.StringIO):

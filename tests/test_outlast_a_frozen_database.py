@@ -11,8 +11,8 @@ import psycopg
 import pytest
 import requests
 
+from tests.processes import MANAGE, Service, migrate, running
 from tests.servers import free_port, frozen_postgres, wait_until
-from tests.test_run_the_service import MANAGE, Service, migrate, running
 
 DATABASE_SECONDS = 1
 # The database's time, and as long for a connection; the rest is work. What asks other things too has its own time.

@@ -265,7 +265,7 @@ def test_checks_warn_of_keywords_and_refuse_where_they_are_not_allowed(category:
 
     assert warning[0] == "mlcore.W001"
     assert refusal[0] == "mlcore.W002"
-    assert "there is no such directory" in warning[1]
+    assert warning[1].endswith("cannot be used: there is no such directory.")  # in English as a whole
 
 
 @pytest.mark.parametrize(

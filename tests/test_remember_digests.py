@@ -14,7 +14,7 @@ import pytest
 
 from mlcore import digests, registry
 from tests.models import copy_pair, edit_json, make_pair
-from tests.test_run_the_service import MANAGE, ROOT, environment
+from tests.processes import MANAGE, ROOT, environment
 
 OLD = time.time() - 3600
 PADDING = digests.LARGE

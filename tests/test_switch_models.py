@@ -29,8 +29,8 @@ from mlcore import choice, succession
 from mlcore.engine import engine_revisions, engine_status, get_engine, reset_engine
 from mlcore.models import Choice
 from tests.models import TEXTS, copy_pair, edit_json, edit_weights, make_model, make_pair, write_json
+from tests.processes import COMPANY, MANAGE, ROOT, environment, migrate, running
 from tests.servers import wait_until
-from tests.test_run_the_service import COMPANY, MANAGE, ROOT, environment, migrate, running
 
 pytestmark = pytest.mark.django_db
 

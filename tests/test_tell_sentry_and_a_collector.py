@@ -21,9 +21,9 @@ import requests
 from django.conf import settings as configured
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.cluster import watch_later
+from tests.processes import MANAGE, asking, environment, migrate, running
 from tests.servers import wait_until
-from tests.test_run_on_workers import cluster, watch_later  # noqa: F401 a fixture
-from tests.test_run_the_service import MANAGE, asking, environment, migrate, running
 
 COMPANY = quote("삼성전자")
 
@@ -135,7 +135,7 @@ def test_an_unforeseen_error_is_told_without_what_a_client_sent(tmp_path, naver,
     assert "vars" not in raised["stacktrace"]["frames"][-1]
 
 
-def test_a_workers_unforeseen_error_is_told_with_its_run_and_its_request(cluster, naver, listener):  # noqa: F811
+def test_a_workers_unforeseen_error_is_told_with_its_run_and_its_request(cluster, naver, listener):
     cluster.variables["SENTRY_DSN"] = f"http://a-public-key@{listener.address}/7"
     cluster.start_worker()
     wait_until(lambda: cluster.workers() == 1, seconds=60)

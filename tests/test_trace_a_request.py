@@ -11,9 +11,9 @@ import structlog
 
 from dashboard import services
 from dashboard.models import Analysis
+from tests.cluster import watch_later
+from tests.processes import MANAGE, asking, migrate, running
 from tests.servers import wait_until
-from tests.test_run_on_workers import cluster, watch_later  # noqa: F401 a fixture
-from tests.test_run_the_service import MANAGE, asking, migrate, running
 
 TRIGGER = "dashboard/companies/한빛전자/trigger"
 
@@ -29,7 +29,7 @@ def about_the_search(text: str) -> list[dict]:
     ]
 
 
-def test_a_workers_lines_carry_the_id_of_the_request_that_asked(cluster):  # noqa: F811
+def test_a_workers_lines_carry_the_id_of_the_request_that_asked(cluster):
     cluster.start_worker()
     wait_until(lambda: cluster.workers() == 1, seconds=60)
     watch_later(cluster, ["한빛전자"])

@@ -9,8 +9,8 @@ from pathlib import Path
 import requests
 
 from tests.models import make_pair
+from tests.processes import COMPANY, MANAGE, asking, migrate, running
 from tests.servers import wait_until
-from tests.test_run_the_service import COMPANY, MANAGE, asking, migrate, running
 
 ANALYZE = f"{COMPANY}/analyze"
 

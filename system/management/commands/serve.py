@@ -112,13 +112,17 @@ class Command(BaseCommand):
 
 def _call(path: str, *, seconds: float) -> Any:
     """Return the JSON our own server answers. Raises OSError where it cannot be reached."""
-    host = "127.0.0.1" if settings.BIND_ADDRESS in {"0.0.0.0", ""} else settings.BIND_ADDRESS  # noqa: S104 compared
-    connection = HTTPConnection(host, settings.PORT, timeout=seconds)
+    connection = HTTPConnection(_reachable(), settings.PORT, timeout=seconds)
     try:
         connection.request("GET", path, headers={"Host": _allowed_host()})
         return json.load(connection.getresponse())
     finally:
         connection.close()
+
+
+def _reachable() -> str:
+    """Return an address of this machine at which the service listens."""
+    return "127.0.0.1" if settings.BIND_ADDRESS in {"0.0.0.0", ""} else settings.BIND_ADDRESS  # noqa: S104 compared
 
 
 def _allowed_host() -> str:
@@ -146,7 +150,7 @@ def _wait_for_end(run: Analysis) -> None:
 
 
 def _address() -> str:
-    return f"http://{settings.BIND_ADDRESS}:{settings.PORT}"
+    return f"http://{_reachable()}:{settings.PORT}"
 
 
 def _as_interrupt(signum: int, frame: FrameType | None) -> None:

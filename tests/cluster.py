@@ -1,0 +1,108 @@
+"""Redis mode by plain processes: web, workers and beat on a real Redis and a real Postgres."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import redis
+import requests
+from django.conf import settings
+
+from tests.processes import MANAGE, asking, environment
+from tests.servers import RedisServer, free_port, wait_until
+from tests.stand_ins import NaverStandIn
+
+CELERY = [sys.executable, "-m", "celery", "-A", "newsservice"]
+DONE = "SELECT count(*) FROM dashboard_analysis WHERE status = 'success'"
+
+
+class Cluster:
+    """Web, workers and beat on one Redis and one Postgres."""
+
+    def __init__(self, tmp_path: Path, variables: dict[str, str], database_url: str) -> None:
+        self.tmp_path, self.variables, self.database_url = tmp_path, variables, database_url
+        self.url = f"http://127.0.0.1:{variables['PORT']}/api/v1"
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        with (self.tmp_path / f"log{len(self.processes)}").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=settings.BASE_DIR, env=self.variables, stdout=log, stderr=log, start_new_session=True
+            )
+        self.processes.append(process)
+        return process
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        return self.start(*CELERY, "worker", "--loglevel", "INFO")
+
+    def stop(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def rows(self, query: str) -> list[tuple]:
+        with psycopg.connect(self.database_url) as connection:
+            return connection.execute(query).fetchall()
+
+    def workers(self) -> int:
+        return requests.get(f"{self.url}/dashboard/status", timeout=10).json()["workers"]
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text() for path in self.tmp_path.glob("log*"))
+
+
+@contextmanager
+def running_cluster(
+    tmp_path: Path, naver: NaverStandIn, redis_server: RedisServer, postgres_url: str
+) -> Iterator[Cluster]:
+    """Web and beat, and an empty database; a test starts the workers it wants."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        name = f"cluster{free_port()}"
+        connection.execute(f"CREATE DATABASE {name}")
+    database_url = postgres_url.rpartition("/")[0] + f"/{name}"
+    variables = environment(
+        tmp_path,
+        PORT=str(free_port()),
+        DATABASE_URL=database_url,
+        REDIS_URL=redis_server.url,
+        MONITORED_COMPANIES=",",
+        RUN_SECONDS="60",
+        NAVER_CALLS_PER_SECOND="100",
+        **asking(naver),
+    )
+    subprocess.run([*MANAGE, "migrate", "--verbosity", "0"], cwd=settings.BASE_DIR, env=variables, check=True)
+    subprocess.run([*MANAGE, "sync_schedule"], cwd=settings.BASE_DIR, env=variables, check=True)
+    redis.Redis(port=redis_server.port).flushall()
+    cluster = Cluster(tmp_path, variables, database_url)
+    with ExitStack() as stack:
+        stack.callback(cluster.stop)
+        cluster.start(sys.executable, "-m", "gunicorn")
+        cluster.start(*CELERY, "beat", "--loglevel", "INFO")
+        wait_until(lambda: cluster.workers() == 0, seconds=60)
+        yield cluster
+
+
+def watch_later(cluster: Cluster, names: list[str], *, minutes: int = 20) -> None:
+    """Watch companies whose time by schedule comes later."""
+    with psycopg.connect(cluster.database_url) as connection:
+        for name in names:
+            connection.execute(
+                "INSERT INTO dashboard_company (name, aliases, stock_code, is_watched, next_run_at, created_at)"
+                " VALUES (%s, '[]', '', true, now() + %s * interval '1 minute', now())",
+                [name, minutes],
+            )
+
+
+def trigger(cluster: Cluster, name: str) -> dict:
+    response = requests.post(f"{cluster.url}/dashboard/companies/{quote(name)}/trigger", timeout=30)
+    assert response.status_code == 202, response.text
+    return response.json()
