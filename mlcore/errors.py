@@ -18,15 +18,19 @@ from newsservice.errors import DomainError
 
 
 class ModelInvalid(DomainError):
-    """A model directory that cannot be used; `reason` is one line for an operator."""
+    """A model directory that cannot be used; `reason` is one line for an operator.
+
+    `is_transient`: memory or a disk was short, so that the same files may well be loaded a minute later.
+    """
 
     code = "MODEL_INVALID"
     status = 503
     text = _("Model %(model)s cannot be used: %(reason)s.")
 
-    def __init__(self, directory: Path, *, reason: str) -> None:
+    def __init__(self, directory: Path, *, reason: str, is_transient: bool = False) -> None:
         super().__init__(model=directory.name, reason=reason)
         self.directory = directory
+        self.is_transient = is_transient
 
 
 class ModelsUnavailable(DomainError):

@@ -105,7 +105,16 @@ def refusing(model: Model, what: str) -> Iterator[None]:
         raise
     except Exception as exc:
         said = shorten(str(exc), width=160, placeholder="").rstrip(".")
-        raise ModelInvalid(model.directory, reason=f"{what}: {said or type(exc).__name__}") from exc
+        reason = f"{what}: {said or type(exc).__name__}"
+        raise ModelInvalid(model.directory, reason=reason, is_transient=_may_pass(exc)) from exc
+
+
+def _may_pass(exc: Exception) -> bool:
+    """Whether it is short memory or a disk's fault; transformers says OSError, without a number, of bad files too."""
+    if isinstance(exc, OSError):
+        return exc.errno is not None
+    is_short = isinstance(exc, MemoryError | torch.OutOfMemoryError)
+    return is_short or any(said in str(exc) for said in ("out of memory", "allocate memory", "(os error"))
 
 
 class Padded:
@@ -218,7 +227,7 @@ def _read_file(path: Path) -> Tensors:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
     except SafetensorError as exc:
-        raise ModelInvalid(path.parent, reason=f"{path.name} is damaged") from exc
+        raise ModelInvalid(path.parent, reason=f"{path.name} is damaged", is_transient=_may_pass(exc)) from exc
 
 
 def _load_module(model: Model, *, dtype: torch.dtype) -> Any:

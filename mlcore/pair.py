@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -56,6 +58,11 @@ class Pair:
             max_size=min((model.max_tokens for model in self.models.values()), default=1),
             max_waiting=MAX_WAITING,
         )
+
+    @property
+    def may_recover(self) -> bool:
+        """Whether an axis was refused for what may have passed since, such as short memory."""
+        return any(refusal.is_transient for refusal in self.refused.values())
 
     @property
     def revisions(self) -> dict[Axis, str]:
@@ -128,7 +135,8 @@ class Pair:
             self.models[axis] = load_model(registry.find_model(self.name, axis=axis))
         except ModelInvalid as exc:
             # A fresh one: the traceback of the other would keep the weights in memory.
-            self.refused[axis] = ModelInvalid(exc.directory, reason=str(exc.details["reason"]))
+            reason, may_pass = str(exc.details["reason"]), exc.is_transient
+            self.refused[axis] = ModelInvalid(exc.directory, reason=reason, is_transient=may_pass)
             outcome = "키워드 기반 분석으로 대체됩니다" if settings.MLCORE_FALLBACK else "분석할 수 없습니다"
             logger.warning("%s: %s - %s (MODELS_DIR=%s)", axis, outcome, exc.message, settings.MODELS_DIR)
 
@@ -145,6 +153,13 @@ def load_model(model: registry.Model) -> TransformerClassifier:
         max_texts=settings.ML_BATCH_SIZE,
         threads=settings.TORCH_NUM_THREADS,
     )
+
+
+def free_memory() -> None:
+    """Have the memory of closed pairs back, which refer to themselves; a GPU's goes to whoever else is on it."""
+    gc.collect()
+    if transformer := sys.modules.get("mlcore.transformer"):
+        transformer.free_cached_memory()
 
 
 def _explained(prediction: Prediction, text: str, *, axis: Axis) -> Prediction:

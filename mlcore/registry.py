@@ -63,7 +63,7 @@ class Model:
             for file in self.files:
                 digest.update(f"\0{file.path.name}\0{_digest(file)}".encode())
         except OSError as exc:
-            raise ModelInvalid(self.directory, reason=_said(exc)) from exc
+            raise ModelInvalid(self.directory, reason=_said(exc), is_transient=True) from exc
         return f"{self.directory.name}@{digest.hexdigest()[:12]}"
 
 
@@ -88,7 +88,7 @@ def find_model(name: str, *, axis: Axis) -> Model:
     try:
         return _inspect(directory, _files(directory), axis, tuple(settings.MODEL_LABELS[axis]))
     except OSError as exc:
-        raise ModelInvalid(directory, reason=_said(exc)) from exc
+        raise ModelInvalid(directory, reason=_said(exc), is_transient=True) from exc
     except ValueError as exc:
         raise ModelInvalid(directory, reason=str(exc)) from exc
 

@@ -130,8 +130,7 @@ class TransformerClassifier:
                 raise
         # Out of the handler, whose traceback would keep what the batch had taken.
         logger.warning("%s: no memory for %d texts at once, halving", self.device_name, len(ids))
-        if self._network.device.type == "cuda":
-            torch.cuda.empty_cache()
+        free_cached_memory()
         middle = len(ids) // 2
         return torch.cat([self._run(ids[:middle]), self._run(ids[middle:])])
 
@@ -163,6 +162,12 @@ def load_classifier(model: Model, *, precision: str, max_texts: int, threads: in
     if threads or "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads or available_cores())
     return TransformerClassifier(model, precision=precision, max_texts=max_texts)
+
+
+def free_cached_memory() -> None:
+    """Give back what torch keeps of a GPU's memory for later."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _load_tokenizer(directory: Path) -> Any:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
+import torch
 from django.contrib.auth.models import Permission, User
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
@@ -25,9 +26,12 @@ from django.test import Client
 from django.utils import translation
 from pytest_django import Settings
 
-from mlcore import choice, succession
+from mlcore import choice, succession, transformer
 from mlcore.engine import engine_revisions, engine_status, get_engine, reset_engine
 from mlcore.models import Choice
+from mlcore.network import Network
+from mlcore.pair import Pair
+from mlcore.registry import Model
 from tests.models import TEXTS, copy_pair, edit_json, edit_weights, make_model, make_pair, write_json
 from tests.processes import COMPANY, MANAGE, ROOT, environment, migrate, running
 from tests.servers import wait_until
@@ -144,6 +148,102 @@ def test_where_a_running_process_cannot_load_it_the_pair_before_goes_on(
     switch("--rollback")
     get_engine().follow()
     assert engine_status()[0].reason is None
+
+
+class ShortMemory:
+    """Has no room for a model of one directory as long as it is short."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, name: str, fault: Exception) -> None:
+        self.is_short, self._name, self._fault = True, name, fault
+        self._load = transformer.load_network
+        monkeypatch.setattr(transformer, "load_network", self)
+
+    def __call__(self, model: Model, *, precision: str) -> Network:
+        if self.is_short and model.directory.name == self._name:
+            raise self._fault
+        return self._load(model, precision=precision)
+
+
+def pass_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(succession, "RETRY_SECONDS", 0)
+
+
+SHORT = [torch.OutOfMemoryError("CUDA out of memory."), MemoryError(), OSError(5, "Input/output error", "x")]
+
+
+@pytest.mark.parametrize("fault", SHORT, ids=lambda fault: type(fault).__name__)
+def test_a_model_that_short_memory_refused_is_loaded_once_there_is_some(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    memory = ShortMemory(monkeypatch, name="test123_category", fault=fault)
+    assert get_engine().classify(TEXTS)[0].category.method == "keyword"
+    memory.is_short = False
+    get_engine().follow()
+    assert get_engine().classify(TEXTS)[0].category.method == "keyword"  # not every second
+
+    pass_a_minute(monkeypatch)
+    get_engine().follow()
+
+    judgement = get_engine().classify(TEXTS)[0]
+    assert (judgement.category.method, judgement.sentiment.method) == ("model", "model")
+    assert engine_status()[0].reason is None
+
+
+def test_a_switch_that_short_memory_refused_is_tried_again(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = ShortMemory(monkeypatch, name="next_sentiment", fault=torch.OutOfMemoryError("CUDA out of memory."))
+    get_engine().classify(TEXTS)
+    choice.choose("next")
+    get_engine().follow()
+    memory.is_short = False
+    get_engine().follow()
+    assert names() == {"test123"}
+    assert "out of memory" in str(engine_status()[0].reason)
+
+    pass_a_minute(monkeypatch)
+    get_engine().follow()
+
+    assert names() == {"next"}
+    assert engine_status()[0].reason is None
+
+
+def test_a_model_that_is_damaged_is_not_loaded_every_minute(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    edit_weights(models_dir / "test123_category", lambda w: w["classifier.dense.weight"].fill_(float("nan")))
+    get_engine().classify(TEXTS)
+    pass_a_minute(monkeypatch)
+    for _ in range(3):
+        get_engine().follow()
+
+    assert caplog.text.count("키워드 기반 분석으로 대체됩니다") == 1
+
+
+def test_no_third_pair_is_loaded_beside_two(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(models_dir / "next_category", models_dir / "third_category")
+    shutil.copytree(models_dir / "next_sentiment", models_dir / "third_sentiment")
+    alive: weakref.WeakSet[Pair] = weakref.WeakSet()
+    most = 0
+
+    class Counted(Pair):
+        def __init__(self, name: str) -> None:
+            nonlocal most
+            super().__init__(name)
+            alive.add(self)
+            most = max(most, len(alive))
+
+    monkeypatch.setattr(succession, "Pair", Counted)
+    gone: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: gone.append(len(alive) == 1))
+    get_engine().classify(TEXTS)
+    for name in ("next", "third"):
+        choice.choose(name)
+        get_engine().follow()
+        get_engine().classify(TEXTS)
+        assert names() == {name}
+
+    assert most == 2
+    assert gone == [True]  # what the first took of a GPU was given back before the third was loaded
 
 
 def test_other_files_under_the_same_name_are_taken_up_once_they_lie_still(models_dir: Path) -> None:
