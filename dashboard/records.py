@@ -165,10 +165,13 @@ def _judged_row(story: types.JudgedStory, row: Article, revision: Revision) -> J
         keywords=story.keywords,
         article=None if article == _article(row) else article,
     )
+    content: tuple[object, ...] = (article, relevance, story.keywords)
+    if not story.judgement.is_by({"category": revision.category, "sentiment": revision.sentiment}):
+        content += ("keywords stood in",)  # not the row of what the model says of it another time
     return JudgedArticle(
         article=row,
         revision=revision,
-        content=_digest(msgspec.json.encode((article, relevance, story.keywords))),
+        content=_digest(msgspec.json.encode(content)),
         category=story.judgement.category.label[:30],
         sentiment=story.judgement.sentiment.label,
         detail=msgspec.to_builtins(detail),

@@ -17,6 +17,7 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 from dashboard import records
 from dashboard.models import Analysis, Company
 from dashboard.selectors import company_named
+from mlcore.errors import InferenceTimeout
 from newsservice.errors import DomainError
 from newsservice.metrics import ANALYSES
 from newsservice.observability import span
@@ -73,9 +74,9 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
     """Run a queued analysis and keep what it finds, or why it failed.
 
     Safe to call twice: only the caller who moves it out of the queue runs it. A provider's fault puts it back,
-    RUN_RETRIES times, and a quota until its day is over, of which the last calls are kept for people. Whatever else
-    goes wrong is recorded on the row before it is raised again. Only where the database is away (DATABASE_AWAY) the
-    row stays running: release it and run it again.
+    RUN_RETRIES times, and so do models with too much to read; a quota does until its day is over, of which the last
+    calls are kept for people. Whatever else goes wrong is recorded on the row before it is raised again. Only where
+    the database is away (DATABASE_AWAY) the row stays running: release it and run it again.
     """
     if not _claim(analysis_id, worker=worker):
         return
@@ -88,7 +89,7 @@ def run_analysis(analysis_id: int, *, worker: str) -> None:
 def _run(run: Analysis) -> None:
     try:
         answer = _analyze(run)
-    except ProviderError as exc:
+    except (ProviderError, InferenceTimeout) as exc:
         _postpone_or_fail(run, exc)
     except DomainError as exc:
         _fail(run, code=exc.code, message=exc.message)
@@ -273,7 +274,7 @@ def _progress_of(run: Analysis) -> search.Progress:
     return write
 
 
-def _postpone_or_fail(run: Analysis, exc: ProviderError) -> None:
+def _postpone_or_fail(run: Analysis, exc: ProviderError | InferenceTimeout) -> None:
     """Queue a run for later; a quota's fault waits for the quota and costs no try."""
     is_quota = isinstance(exc, ProviderQuotaExceeded)
     if not is_quota and run.attempts > settings.RUN_RETRIES:

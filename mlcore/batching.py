@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
-from mlcore.errors import InferenceTimeout
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -87,18 +85,15 @@ class Batcher(Generic[Item, Result]):
     def submit(self, items: Sequence[Item], *, timeout: float) -> list[Result | Exception]:
         """Return what `run` says of each item, in order, or the exception it raised over that one alone.
 
-        Waits for room where too much waits already. Raises InferenceTimeout after `timeout` seconds; what was not
-        begun by then is dropped.
+        Waits for room where too much waits already. Raises TimeoutError after `timeout` seconds, and what is raised
+        in the waiting thread meanwhile; what was not begun by then is dropped.
         """
-        deadline = time.monotonic() + timeout
         job: _Job[Result] = _Job(outcomes=[None] * len(items), missing=len(items))
-        order = sorted(range(len(items)), key=lambda place: -self._size(items[place]))
-        queued = 0
-        while queued < len(order):
-            rest = [(place, items[place]) for place in order[queued:]]
-            queued += self._push(job, rest, deadline=deadline, timeout=timeout)
-        if items and not job.done.wait(max(0.0, deadline - time.monotonic())):
-            self._abandon(job, timeout)
+        try:
+            self._wait(job, items, deadline=time.monotonic() + timeout)
+        except BaseException:
+            job.is_abandoned = True
+            raise
         return [outcome for outcome in job.outcomes if outcome is not None]
 
     def close(self) -> None:
@@ -107,14 +102,23 @@ class Batcher(Generic[Item, Result]):
             self._is_closed = True
             self._changed.notify_all()
 
-    def _push(self, job: _Job[Result], items: Sequence[tuple[int, Item]], *, deadline: float, timeout: float) -> int:
+    def _wait(self, job: _Job[Result], items: Sequence[Item], *, deadline: float) -> None:
+        order = sorted(range(len(items)), key=lambda place: -self._size(items[place]))
+        queued = 0
+        while queued < len(order):
+            rest = [(place, items[place]) for place in order[queued:]]
+            queued += self._push(job, rest, deadline=deadline)
+        if items and not job.done.wait(max(0.0, deadline - time.monotonic())):
+            raise TimeoutError
+
+    def _push(self, job: _Job[Result], items: Sequence[tuple[int, Item]], *, deadline: float) -> int:
         """Queue as many of the items as there is room for, at least one; return how many."""
         with self._changed:
             has_room = self._changed.wait_for(
                 lambda: len(self._queue) < self._max_waiting, max(0.0, deadline - time.monotonic())
             )
             if not has_room:
-                self._abandon(job, timeout)
+                raise TimeoutError
             fitting = items[: self._max_waiting - len(self._queue)]
             for place, item in fitting:
                 size = self._size(item)
@@ -125,10 +129,6 @@ class Batcher(Generic[Item, Result]):
             self._start_thread()
             self._changed.notify_all()
             return len(fitting)
-
-    def _abandon(self, job: _Job[Result], timeout: float) -> None:
-        job.is_abandoned = True
-        raise InferenceTimeout(seconds=timeout)
 
     def _start_thread(self) -> None:
         # Not before it is needed, and so in the process that needs it: threads do not survive a fork.

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from mlcore import choice, registry
-from mlcore.errors import ModelInvalid, ModelsUnavailable
+from mlcore.errors import ModelInvalid, ModelsUnavailable, TextRefused
 from mlcore.keyword import keyword_classifier
+from mlcore.pair import inference_deadline
 from mlcore.succession import Succession
 from mlcore.types import AXES, Axis, Judgement, Method
 
@@ -40,12 +41,18 @@ class Engine:
     def classify(self, texts: Sequence[str]) -> list[Judgement]:
         """Judge each text on both axes, in order; a judgement names words of the text as evidence.
 
-        Raises ModelsUnavailable where a model cannot be used and MLCORE_FALLBACK is off; InferenceTimeout.
+        Raises ModelsUnavailable where a model cannot be used and MLCORE_FALLBACK is off, TextRefused where it gives
+        no numbers for one of the texts then; InferenceTimeout.
         """
         if not texts:
             return []
+        judgements: list[Judgement] = []
         with self.pinned() as pin:
-            return pin.classify(texts)
+            for outcome in pin.classify(texts):
+                if isinstance(outcome, TextRefused):
+                    raise outcome
+                judgements.append(outcome)
+        return judgements
 
     @contextmanager
     def pinned(self) -> Iterator[Pin]:
@@ -97,6 +104,7 @@ class Pin:
         self._pairs = pairs
         self._pair = pairs.borrow_loaded()
         self._promised: dict[Axis, str] | None = None
+        self._deadline: float | None = None  # of all that is asked of it; loading is no part of it
 
     @property
     def revisions(self) -> dict[Axis, str]:
@@ -111,10 +119,14 @@ class Pin:
         """Load the pair if that is still to be done; only now is it sure what its revisions are."""
         self._pair = self._pair or self._pairs.borrow()
 
-    def classify(self, texts: Sequence[str]) -> list[Judgement]:
-        """Judge each text on both axes, in order. Raises ModelsUnavailable, InferenceTimeout."""
+    def classify(self, texts: Sequence[str]) -> list[Judgement | TextRefused]:
+        """Judge each text on both axes, in order; one that cannot be judged leaves its error in its place.
+
+        Raises ModelsUnavailable; InferenceTimeout once all calls together have waited for too long.
+        """
         pair = self._pair = self._pair or self._pairs.borrow()
-        return pair.classify(texts)
+        self._deadline = self._deadline or inference_deadline()
+        return pair.classify(texts, deadline=self._deadline)
 
     def release(self) -> None:
         """Give the pair back; the pin is of no use any more."""

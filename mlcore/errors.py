@@ -3,7 +3,7 @@
 DomainError (newsservice.errors)
 ├── ModelInvalid        one directory cannot be used; answered by keywords unless MLCORE_FALLBACK is off
 ├── ModelsUnavailable   MLCORE_FALLBACK is off and an axis has no usable model
-├── TextRefused         a model gives no numbers for one text
+├── TextRefused         a model gives no numbers for one text, and MLCORE_FALLBACK is off
 └── InferenceTimeout    the models did not get to a caller's texts in INFERENCE_TIMEOUT seconds
 """
 
@@ -45,7 +45,7 @@ class ModelsUnavailable(DomainError):
 
 
 class TextRefused(DomainError):
-    """A sound model gives NaN or infinity for one text; its neighbours have their answers."""
+    """A sound model gives NaN or infinity, or has no room, for one text; its neighbours have their answers."""
 
     code = "TEXT_REFUSED"
     status = 503

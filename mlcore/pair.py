@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from django.conf import settings
 
 from mlcore import registry
 from mlcore.batching import Batcher
-from mlcore.errors import ModelInvalid, ModelsUnavailable, TextRefused
+from mlcore.errors import InferenceTimeout, ModelInvalid, ModelsUnavailable, TextRefused
 from mlcore.keyword import KeywordClassifier, explain, keyword_classifier
 from mlcore.types import AXES, Axis, Judgement, Prediction
 
@@ -72,26 +73,34 @@ class Pair:
             for axis in AXES
         }
 
-    def classify(self, texts: Sequence[str]) -> list[Judgement]:
-        """Judge each text on both axes, in order. Raises ModelsUnavailable, InferenceTimeout."""
-        judgements: list[Judgement] = []
+    def classify(self, texts: Sequence[str], *, deadline: float | None = None) -> list[Judgement | TextRefused]:
+        """Judge each text on both axes, in order; one that cannot be judged leaves its error in its place.
+
+        `deadline`: by time.monotonic(); left out, INFERENCE_TIMEOUT from now. Raises ModelsUnavailable,
+        InferenceTimeout.
+        """
+        deadline = deadline or inference_deadline()
+        judgements: list[Judgement | TextRefused] = []
         for start in range(0, len(texts), PORTION):
-            judgements += self._classify(texts[start : start + PORTION])
+            judgements += self._classify(texts[start : start + PORTION], deadline=deadline)
         return judgements
 
     def close(self) -> None:
         """Let the thread end once all callers have their answers."""
         self._batcher.close()
 
-    def _classify(self, texts: Sequence[str]) -> list[Judgement]:
+    def _classify(self, texts: Sequence[str], *, deadline: float) -> list[Judgement | TextRefused]:
         outcomes: Sequence[dict[Axis, Row | None] | Exception] = [{}] * len(texts)
         if self.models:
-            outcomes = self._batcher.submit(self._tokenise(texts), timeout=settings.INFERENCE_TIMEOUT)
+            outcomes = self._ask_models(self._tokenise(texts), deadline=deadline)
         by_axis = {axis: self._name(axis, texts, outcomes) for axis in AXES}
-        return [
-            Judgement(category=category, sentiment=sentiment)
-            for category, sentiment in zip(by_axis["category"], by_axis["sentiment"], strict=True)
-        ]
+        return [_judgement(*both) for both in zip(by_axis["category"], by_axis["sentiment"], strict=True)]
+
+    def _ask_models(self, tokens: Sequence[Tokens], *, deadline: float) -> list[dict[Axis, Row | None] | Exception]:
+        try:
+            return self._batcher.submit(tokens, timeout=deadline - time.monotonic())
+        except TimeoutError as exc:
+            raise InferenceTimeout(seconds=settings.INFERENCE_TIMEOUT) from exc
 
     def _tokenise(self, texts: Sequence[str]) -> list[Tokens]:
         first = next(iter(self.models.values())).tokenise(texts)
@@ -106,7 +115,7 @@ class Pair:
 
     def _name(
         self, axis: Axis, texts: Sequence[str], outcomes: Sequence[dict[Axis, Row | None] | Exception]
-    ) -> list[Prediction]:
+    ) -> Sequence[Prediction | TextRefused]:
         if not (model := self.models.get(axis)):
             return self._stand_in(axis).predict(texts)
         return [
@@ -116,13 +125,13 @@ class Pair:
             for text, outcome in zip(texts, outcomes, strict=True)
         ]
 
-    def _fall_back(self, axis: Axis, text: str, outcome: object) -> Prediction:
-        """Judge by keywords the one text that a sound model gave no numbers for. Raises TextRefused."""
+    def _fall_back(self, axis: Axis, text: str, outcome: object) -> Prediction | TextRefused:
+        """Judge by keywords the one text that a sound model gave no numbers for, where they may stand in."""
         revision = self.models[axis].revision
         error = outcome if isinstance(outcome, Exception) else None
         logger.error("%s gives no numbers for a text of %d characters", revision, len(text), exc_info=error)
         if not settings.MLCORE_FALLBACK:
-            raise TextRefused(model=revision) from error
+            return TextRefused(model=revision)
         return keyword_classifier(axis).predict([text])[0]
 
     def _stand_in(self, axis: Axis) -> KeywordClassifier:
@@ -155,11 +164,22 @@ def load_model(model: registry.Model) -> TransformerClassifier:
     )
 
 
+def inference_deadline() -> float:
+    """Return when a caller who asks now has waited for INFERENCE_TIMEOUT, by time.monotonic()."""
+    return time.monotonic() + settings.INFERENCE_TIMEOUT
+
+
 def free_memory() -> None:
     """Have the memory of closed pairs back, which refer to themselves; a GPU's goes to whoever else is on it."""
     gc.collect()
     if transformer := sys.modules.get("mlcore.transformer"):
         transformer.free_cached_memory()
+
+
+def _judgement(category: Prediction | TextRefused, sentiment: Prediction | TextRefused) -> Judgement | TextRefused:
+    if isinstance(category, TextRefused):
+        return category
+    return sentiment if isinstance(sentiment, TextRefused) else Judgement(category=category, sentiment=sentiment)
 
 
 def _explained(prediction: Prediction, text: str, *, axis: Axis) -> Prediction:

@@ -166,7 +166,7 @@ def load_classifier(model: Model, *, precision: str, max_texts: int, threads: in
 
 def free_cached_memory() -> None:
     """Give back what torch keeps of a GPU's memory for later."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
 
 

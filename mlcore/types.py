@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -50,6 +50,16 @@ class Judgement:
 
     category: Prediction
     sentiment: Prediction
+
+    def is_by(self, revisions: Mapping[Axis, str]) -> bool:
+        """Whether what has these revisions judged it: not where keywords stood in for a model over this text alone."""
+        by = {axis: method_of(revision) for axis, revision in revisions.items()}
+        return (self.category.method, self.sentiment.method) == (by["category"], by["sentiment"])
+
+
+def method_of(revision: str) -> Method:
+    """Return how a revision judges; the lexicons' is "keyword@…", a model's begins with its directory's name."""
+    return "keyword" if revision.partition("@")[0] == "keyword" else "model"
 
 
 class Classifier(Protocol):

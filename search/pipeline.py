@@ -44,9 +44,12 @@ def find_stories(provider: Provider, query: SearchQuery, *, wanted: int) -> Sear
 
 
 def judge_stories(
-    stories: Sequence[Story], *, names: Sequence[str], classify: Callable[[Sequence[str]], Sequence[Judgement]]
+    stories: Sequence[Story], *, names: Sequence[str], classify: Callable[[Sequence[str]], Sequence[Judgement | None]]
 ) -> tuple[JudgedStory, ...]:
-    """Classify each story's article and name its telling nouns; paired by position, never by title."""
+    """Classify each story's article and name its telling nouns; paired by position, never by title.
+
+    A story of which nothing is said is left out.
+    """
     judgements = classify([story.article.text for story in stories])
     return tuple(
         JudgedStory(
@@ -55,6 +58,7 @@ def judge_stories(
             keywords=keywords.extract(story.article.text, leave_out=(*names, story.article.publisher)),
         )
         for story, judgement in zip(stories, judgements, strict=True)
+        if judgement
     )
 
 

@@ -25,8 +25,10 @@ def recall(texts: Sequence[str], revisions: Mapping[Axis, str]) -> dict[str, Jud
 
 
 def keep(judgements: Mapping[str, Judgement], revisions: Mapping[Axis, str]) -> None:
-    if settings.CACHE_ENABLED and judgements:
-        values = {_key(text, revisions): judgement for text, judgement in judgements.items()}
+    """Keep what these revisions said; not what keywords said in a model's stead, which is asked again."""
+    said = {text: judgement for text, judgement in judgements.items() if judgement.is_by(revisions)}
+    if settings.CACHE_ENABLED and said:
+        values = {_key(text, revisions): judgement for text, judgement in said.items()}
         store.put_many(values, seconds=settings.PREDICTION_CACHE_SECONDS)
 
 

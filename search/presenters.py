@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from mlcore.labels import KOREAN, LABELS, korean
-from mlcore.types import Axis, Prediction
+from mlcore.types import Axis, Prediction, method_of
 from newsservice.api import domain_error_envelope
 from newsservice.errors import DomainError
 from search.cache import Answer
@@ -103,8 +103,7 @@ def service_status(analysis: Analysis) -> str:
     """Say who judged: `local_model` (both axes by model), `partial_fallback`, `keyword_fallback`, `no_data`."""
     if not analysis.judged:
         return "no_data"
-    judgement = analysis.judged[0].judgement
-    by_model = [prediction.method == "model" for prediction in (judgement.category, judgement.sentiment)]
+    by_model = [method_of(revision) == "model" for revision in analysis.models.values()]
     return "local_model" if all(by_model) else "partial_fallback" if any(by_model) else "keyword_fallback"
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from django.conf import settings
 
 from mlcore.engine import Pin, engine_revisions, get_engine
+from mlcore.errors import TextRefused
 from mlcore.types import Judgement
 from newsservice.errors import DomainError
 from newsservice.metrics import CACHE_LOOKS
@@ -74,7 +75,7 @@ def analyze_company(
     """Search a company's news and judge each story, or return the kept analysis.
 
     `analysis_id`: of the run that asks, where one does. `on_progress` is told how many texts are judged.
-    Raises InvalidName, ProviderError, ModelsUnavailable.
+    Raises InvalidName, ProviderError, ModelsUnavailable, InferenceTimeout; TextRefused where no story can be judged.
     """
     query = _company_query(name, options)
     started = time.perf_counter()
@@ -175,7 +176,7 @@ def _analysis_slot(query: SearchQuery) -> Slot[Analysis]:
         parts=(_parts(query), current_provider().name, sorted(revisions.items())),
         type=Analysis,
         fresh_seconds=lambda analysis: (
-            settings.ANALYSIS_CACHE_SECONDS if analysis.judged else settings.EMPTY_CACHE_SECONDS
+            settings.ANALYSIS_CACHE_SECONDS if analysis.judged and analysis.is_whole else settings.EMPTY_CACHE_SECONDS
         ),
         # A model found unusable only when it was loaded leaves its word to the lexicons: not this slot's.
         belongs=lambda analysis: analysis.models == revisions,
@@ -183,7 +184,7 @@ def _analysis_slot(query: SearchQuery) -> Slot[Analysis]:
 
 
 def _analysis_suffices(kept: Analysis, options: Options) -> bool:
-    return _suffices(kept.found, options) and len(kept.judged) >= _reach(kept.found, options)
+    return _suffices(kept.found, options) and len(kept.judged) + kept.refused >= _reach(kept.found, options)
 
 
 def _search(query: SearchQuery, options: Options, *, serve_stale: bool = True) -> Answer[SearchResult]:
@@ -215,8 +216,9 @@ def _analyze(
     found = _search(query, options, serve_stale=False).value
     with get_engine().pinned() as pin:  # one pair judges all of it, whatever is switched to meanwhile
         use_known = options.mode != "bypass"
+        stories = found.stories[: _reach(found, options)]
         judged = pipeline.judge_stories(
-            found.stories[: _reach(found, options)],
+            stories,
             names=(query.text, *query.aliases),
             classify=lambda texts: _classify(texts, pin, use_known=use_known, on_progress=on_progress),
         )
@@ -230,6 +232,7 @@ def _analyze(
         found=found,
         judged=judged,
         summary=pipeline.summarize(judged),
+        refused=len(stories) - len(judged),
     )
     return replace(analysis, analysis_id=_announce(analysis, trigger=trigger))
 
@@ -254,8 +257,11 @@ def _shown(analysis: Analysis, options: Options) -> Analysis:
     return replace(analysis, judged=judged, summary=pipeline.summarize(judged, counts_all=counts_all))
 
 
-def _classify(texts: Sequence[str], pin: Pin, *, use_known: bool, on_progress: Progress) -> list[Judgement]:
-    """Classify what these revisions have not judged before, a portion at a time; the rest is remembered."""
+def _classify(texts: Sequence[str], pin: Pin, *, use_known: bool, on_progress: Progress) -> list[Judgement | None]:
+    """Classify what these revisions have not judged before, a portion at a time; the rest is remembered.
+
+    None for a text that cannot be judged: it costs the others nothing. Raises TextRefused where it is every text.
+    """
     judgements = predictions.recall(texts, pin.revisions) if use_known else {}
     if any(text not in judgements for text in texts):
         promised = pin.revisions
@@ -263,15 +269,24 @@ def _classify(texts: Sequence[str], pin: Pin, *, use_known: bool, on_progress: P
         if use_known and pin.revisions != promised:
             judgements = predictions.recall(texts, pin.revisions)
     new = list(dict.fromkeys(text for text in texts if text not in judgements))
+    refusal: TextRefused | None = None
     for start in range(0, len(new), PORTION):
         on_progress(len(judgements), len(judgements) + len(new) - start)
         portion = new[start : start + PORTION]
-        judged = dict(zip(portion, pin.classify(portion), strict=True))
+        outcomes = zip(portion, pin.classify(portion), strict=True)
+        judged = {}
+        for text, outcome in outcomes:
+            if isinstance(outcome, TextRefused):
+                refusal = outcome
+            else:
+                judged[text] = outcome
         if use_known:
             predictions.keep(judged, pin.revisions)
         judgements |= judged
+    if refusal and not judgements:
+        raise refusal
     on_progress(len(judgements), len(judgements))
-    return [judgements[text] for text in texts]
+    return [judgements.get(text) for text in texts]
 
 
 def _announce(analysis: Analysis, *, trigger: str) -> int | None:

@@ -134,3 +134,9 @@ class Analysis:
     found: SearchResult  # all stories found, judged or not
     judged: tuple[JudgedStory, ...]  # the first of them
     summary: Summary  # of the judged ones
+    refused: int = 0  # stories among these that a model gave no numbers for, and keywords may not judge
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the models judged every story: else another look may say more."""
+        return not self.refused and all(one.judgement.is_by(self.models) for one in self.judged)

@@ -32,7 +32,7 @@ from django_redis.exceptions import ConnectionInterrupted
 from dashboard import selftest, tasks, workers
 from dashboard.errors import WorkerUnavailable
 from mlcore.engine import engine_status, get_engine
-from mlcore.errors import ModelsUnavailable
+from mlcore.errors import InferenceTimeout, ModelsUnavailable, TextRefused
 from search.providers import current_provider, naver, rss
 from search.quota import Quota
 from search.services import provider_quota
@@ -238,7 +238,7 @@ def ask_engine() -> Finding:
     """Judge a fixed sentence in this process; loads the models it needs."""
     try:
         [judgement] = get_engine().classify([SENTENCE])
-    except ModelsUnavailable as exc:
+    except (ModelsUnavailable, TextRefused, InferenceTimeout) as exc:
         return Finding(state="failed", detail=exc.message)
     said = (judgement.category, judgement.sentiment)
     return Finding(state=_state_of([one.method for one in said]), detail=", ".join(one.label for one in said))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from mlcore.batching import Batcher
-from mlcore.errors import InferenceTimeout
 
 
 class Runner:
@@ -132,14 +133,37 @@ def test_who_waits_too_long_is_told_so_and_what_was_not_begun_is_dropped(
     with ThreadPoolExecutor(max_workers=1) as pool:
         holding = pool.submit(batcher.submit, [1], timeout=10)
         wait_for(lambda: not batcher._queue and batcher._pushed == 1)
-        with pytest.raises(InferenceTimeout) as caught:
+        with pytest.raises(TimeoutError):
             batcher.submit([2, 3], timeout=0.05)
         runner.may_run.set()
         assert holding.result() == [-1]
     assert batcher.submit([4], timeout=10) == [-4]
 
-    assert caught.value.status == 503
-    assert caught.value.retry_after
+    assert runner.order == [1, 4]
+
+
+def test_whatever_ends_a_wait_drops_what_was_not_begun(batcher: Batcher[int, int], runner: Runner) -> None:
+    """As celery ends a task that takes too long: a signal raises in the thread that waits."""
+
+    def end(*args: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    runner.may_run.clear()
+    before = signal.signal(signal.SIGALRM, end)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        holding = pool.submit(batcher.submit, [1], timeout=10)
+        wait_for(lambda: not batcher._queue and batcher._pushed == 1)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            with pytest.raises(SoftTimeLimitExceeded):
+                batcher.submit([2, 3], timeout=10)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        runner.may_run.set()
+        assert holding.result() == [-1]
+    assert batcher.submit([4], timeout=10) == [-4]
+
     assert runner.order == [1, 4]
 
 
@@ -149,7 +173,7 @@ def test_more_than_may_wait_waits_outside(runner: Runner) -> None:
     with ThreadPoolExecutor(max_workers=1) as pool:
         many = pool.submit(batcher.submit, list(range(20, 60)), timeout=10)
         wait_for(lambda: len(batcher._queue) == 5)
-        with pytest.raises(InferenceTimeout):
+        with pytest.raises(TimeoutError):
             batcher.submit([1], timeout=0.05)
         runner.may_run.set()
         assert many.result() == [-item for item in range(20, 60)]
