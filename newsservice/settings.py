@@ -592,7 +592,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["newsservice.media.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["system.access.KeyAuthentication", "system.access.StaffAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["system.access.MayAsk"],
-    "DEFAULT_THROTTLE_CLASSES": ["system.throttles.CallThrottle", "system.throttles.LiveThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["system.throttles.CallThrottle"],
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "newsservice.api.handle_exception",
     "DEFAULT_SCHEMA_CLASS": "newsservice.api.AutoSchema",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -23,26 +24,24 @@ FALSE = {"", "0", "f", "false", "n", "no", "none", "off"}
 
 
 class CallThrottle(BaseThrottle):
-    """Calls of one key or person; of one address where neither is known. A batch counts its searches."""
+    """Calls of one key or person; of one address where neither is known. A batch counts its searches.
+
+    The costly ones among them have a smaller limit too: analyses, what starts work, answers that must be made anew.
+    """
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         if not settings.RATE_LIMITS:
             return True
         who, limit = _caller(request)
-        return not is_over(f"call:{who}", limit, by=min(MAX_BATCH, max(1, len(_searches(request, view)))))
-
-    def wait(self) -> float:
-        return seconds_left()
-
-
-class LiveThrottle(BaseThrottle):
-    """The costly ones among them: analyses, what starts work, and answers that must be made anew."""
-
-    def allow_request(self, request: Request, view: APIView) -> bool:
-        if not settings.RATE_LIMITS or not (cost := _cost(request, view)):
-            return True
-        who, limit = _caller(request)
-        return not is_over(f"live:{who}", min(limit, settings.RATE_LIVE), by=cost)
+        # Before the body is read: one that cannot be is a call too, and of who is refused none is read.
+        if is_over(f"call:{who}", limit):
+            return False
+        searches = _searches(request, view)
+        further = min(MAX_BATCH, len(searches)) - 1
+        if further > 0 and is_over(f"call:{who}", limit, by=further):
+            return False
+        cost = _cost(request, view, searches)
+        return not cost or not is_over(f"live:{who}", min(limit, settings.RATE_LIVE), by=cost)
 
     def wait(self) -> float:
         return seconds_left()
@@ -75,11 +74,13 @@ def _caller(request: Request) -> tuple[str, int]:
     return neighbourhood(client_address(request)), settings.RATE_PER_ADDRESS
 
 
-def _cost(request: Request, view: APIView) -> int:
-    action = getattr(view, "action", None) or str(request.method).lower()
+def _cost(request: Request, view: APIView, searches: Sequence[Mapping[str, object]]) -> int:
+    """Return how many of RATE_LIVE a call takes."""
+    method = str(request.method).lower()
+    action = getattr(view, "action", None) or ("get" if method == "head" else method)  # as Django answers HEAD
     if action in getattr(view, "costly", ()):
         return 1
-    anew = sum(str(search.get("force_refresh")).lower() not in FALSE for search in _searches(request, view))
+    anew = sum(str(search.get("force_refresh")).lower() not in FALSE for search in searches)
     return min(anew, MAX_BATCH)
 
 

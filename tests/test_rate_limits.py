@@ -13,13 +13,14 @@ from django.core.cache import cache
 from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
-from system import keys, throttles
+from system import keys, probes, throttles
 from system.addresses import client_address, neighbourhood
 
 pytestmark = pytest.mark.django_db
 
 STATUS = "/api/v1/dashboard/status"
 NEWS = "/api/v1/search/news"
+INTEGRATION = "/api/v1/system/test/integration"
 ANALYZE = "/api/v1/search/companies/한빛전자/analyze"
 
 
@@ -67,6 +68,15 @@ def test_what_is_costly_has_a_limit_of_its_own():
     assert client.post(NEWS, {**asked, "force_refresh": False}, format="json").status_code == 200
 
 
+def test_head_runs_the_probes_too_and_counts_like_get(monkeypatch):
+    runs: list[int] = []
+    monkeypatch.setattr(probes, "thorough_probes", lambda: runs.append(1) or probes.quick_probes()[1:3])
+    client = bearing("busy")
+    assert [client.head(INTEGRATION).status_code for _ in range(4)] == [200, 200, 429, 429]
+    assert client.get(INTEGRATION).status_code == 429
+    assert len(runs) == 2
+
+
 def test_each_search_of_a_batch_counts():
     client = bearing("busy")
     batch = [{"query": f"한빛전자 {number}"} for number in range(4)]
@@ -78,6 +88,15 @@ def test_a_body_that_cannot_be_read_is_refused_as_ever():
     client = bearing("busy")
     assert client.post(NEWS, b"{", content_type="application/json").json()["error_code"] == "VALIDATION_ERROR"
     assert client.post(NEWS, "query=x", content_type="text/plain").status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("body", "type_", "refusal"), [(b"{", "application/json", 400), (b"query=x", "text/plain", 415)]
+)
+def test_a_body_that_cannot_be_read_counts_as_a_call(body, type_, refusal):
+    client = bearing("busy")
+    tries = [client.generic("POST", NEWS, body, content_type=type_).status_code for _ in range(6)]
+    assert tries == [refusal] * 5 + [429]
 
 
 def test_guesses_at_keys_are_counted_by_address_and_good_keys_pass(client):
