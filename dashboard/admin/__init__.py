@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.admin import analysis, article, company, worker  # noqa: F401 they register themselves
+from dashboard.admin import analysis, article, company, schedule, worker  # noqa: F401 they register themselves
 
 admin.site.site_header = _("News Service")
 admin.site.site_title = _("News Service")
