@@ -25,11 +25,13 @@ class AddressRefused(HTTPError):
 
 
 def is_refused(address: str) -> bool:
-    """Whether an address is no public one (private, loopback, link-local, reserved, multicast) and not allowed."""
+    """Whether an address is none of the public ones (but loopback, private, reserved, multicast …), nor allowed."""
     found = _plain(ipaddress.ip_address(address.partition("%")[0]))
     if any(found in network for network in map(ipaddress.ip_network, settings.OUTGOING_ALLOWED)):
         return False
-    return not found.is_global or found.is_multicast
+    # Reserved are also the local NAT64 (64:ff9b:1::/48) and the first way to write IPv4 in IPv6 (::10.0.0.1).
+    is_site_local = isinstance(found, ipaddress.IPv6Address) and found.is_site_local
+    return not found.is_global or found.is_multicast or found.is_reserved or is_site_local
 
 
 def look_up(host: str, port: int) -> list[str]:

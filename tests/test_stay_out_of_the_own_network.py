@@ -61,7 +61,7 @@ def names(monkeypatch) -> Callable[..., None]:
     [
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:127.0.0.1", "2002:7f00:1::",
-        "64:ff9b::a9fe:a9fe",
+        "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "::10.0.0.1", "::8.8.8.8", "fec0::1", "4000::1",
     ],
 )  # fmt: skip
 def test_an_address_that_is_not_public_is_refused(settings, address):
@@ -71,7 +71,7 @@ def test_an_address_that_is_not_public_is_refused(settings, address):
 
 def test_public_addresses_and_those_allowed_are_asked(settings):
     settings.OUTGOING_ALLOWED = ["10.1.2.0/24", "::1"]
-    for address in ("8.8.8.8", "2001:4860:4860::8888", "10.1.2.3", "::1", "::ffff:10.1.2.3"):
+    for address in ("8.8.8.8", "2001:4860:4860::8888", "10.1.2.3", "::1", "::ffff:10.1.2.3", "64:ff9b::8.8.8.8"):
         assert not is_refused(address)
     assert is_refused("10.1.3.1")
 
