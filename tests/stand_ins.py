@@ -57,9 +57,11 @@ class Exchange:
         """Close the connection without saying so."""
         self.request.close_connection = True
 
-    def trickle(self, *, seconds: float) -> None:
+    def trickle(self, *, seconds: float, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         """Announce a long answer and send a byte of it now and then."""
-        self.request.send_response(200)
+        self.request.send_response(status)
+        for name, value in (headers or {}).items():
+            self.request.send_header(name, value)
         self.request.send_header("Content-Length", "100000")
         self.request.end_headers()
         end = time.monotonic() + seconds

@@ -578,6 +578,14 @@ def test_a_redirect_carries_our_key_to_no_other_host(naver, status):
     assert elsewhere.calls == []
 
 
+def test_a_redirects_endless_body_is_a_timeout(naver):
+    headers = {"Location": f"{naver.url}/elsewhere"}
+    naver.fail(lambda exchange: exchange.trickle(seconds=10, status=302, headers=headers))
+    started = time.monotonic()
+    assert type(ask_in_vain()) is ProviderTimeout
+    assert time.monotonic() - started < 3
+
+
 def _closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from newsservice.outgoing import GuardedAdapter
 from search import providers
-from search.errors import ProviderError
-from search.providers import current_provider
+from search.errors import ProviderError, ProviderTimeout
+from search.providers import current_provider, http, rss
 from search.providers.rss import SUMMARY_LIMIT, RSSProvider
 from search.types import Article, Page
 from tests.stand_ins import Exchange, FeedStandIn, StandIn, rss_feed, rss_item
@@ -337,6 +338,68 @@ def test_a_feed_that_moved_nowhere_is_left_out(feeds, settings, target):
     with moved.running():
         settings.NEWS_RSS_FEEDS = [moved.url]
         assert read().articles == ()
+
+
+@pytest.fixture
+def moved(feeds, settings) -> Iterator[StandIn]:
+    """A server that sends on to /search after so many redirects (`/3`); each body trickles for as long as it likes."""
+
+    def send_on(exchange: Exchange) -> None:
+        left = int(exchange.call.path.strip("/"))
+        location = f"/{left - 1}" if left > 1 else settings.NEWS_RSS_SEARCH_URL
+        exchange.trickle(seconds=5, status=302, headers={"Location": location})
+
+    feeds.publish("/search", rss_feed(rss_item("한빛전자")))
+    stand_in = StandIn(send_on)
+    with stand_in.running():
+        yield stand_in
+
+
+def test_of_a_redirect_no_body_is_read(moved):
+    started = time.monotonic()
+    client = http.session(GuardedAdapter())
+    assert http.get(client, f"{moved.url}/5", provider="rss", redirects=True).status == 200
+    assert rss._answers(client, f"{moved.url}/5")
+    assert time.monotonic() - started < 1  # ten bodies of five seconds
+
+
+def test_redirects_are_followed_so_many_times_and_no_more(moved):
+    client = http.session(GuardedAdapter())
+    with pytest.raises(ProviderError, match="TooManyRedirects"):
+        http.get(client, f"{moved.url}/6", provider="rss", redirects=True)
+    assert len(moved.calls) == 6
+    assert not rss._answers(client, f"{moved.url}/6")
+
+
+def test_redirects_have_one_time_together(moved):
+    moved.delay = 0.4  # each is soon enough
+    started = time.monotonic()
+    with pytest.raises(ProviderTimeout):
+        http.get(http.session(GuardedAdapter()), f"{moved.url}/5", provider="rss", redirects=True)
+    assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "http://a.example:x/", "ftp://a.example/", "http://\xff\xfe:1/"])
+def test_a_redirect_to_no_address_is_a_failure_like_others(feeds, location):
+    with StandIn(lambda exchange: exchange.reply(302, b"", headers={"Location": location})).running() as stand_in:
+        client = http.session(GuardedAdapter())
+        with pytest.raises(ProviderError):
+            http.get(client, stand_in.url, provider="rss", redirects=True)
+        assert not rss._answers(client, stand_in.url)
+
+
+def test_credentials_in_an_address_go_to_its_own_host_alone(feeds):
+    there = StandIn(lambda exchange: exchange.reply(200, b""))
+    with there.running(), StandIn(lambda exchange: send(exchange)).running() as here:
+
+        def send(exchange: Exchange) -> None:
+            target = f"{here.url}/moved" if exchange.call.path == "/" else there.url
+            exchange.reply(302, b"", headers={"Location": target})
+
+        address = here.url.replace("http://", "http://me:word@")
+        http.get(http.session(GuardedAdapter()), f"{address}/", provider="rss", redirects=True)
+    assert [call.headers.get("Authorization") for call in here.calls] == ["Basic bWU6d29yZA=="] * 2
+    assert [call.headers.get("Authorization") for call in there.calls] == [None]
 
 
 def test_a_feed_of_a_billion_laughs_does_no_harm(feeds):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
+from requests.utils import get_auth_from_url
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
@@ -19,6 +22,7 @@ from newsservice.version import VERSION
 from search.errors import ProviderError, ProviderQuotaExceeded, ProviderTimeout
 
 MAX_REPLY_BYTES = 8_000_000
+MAX_REDIRECTS = 5
 USER_AGENT = f"NewsService/{VERSION}"
 
 
@@ -66,9 +70,42 @@ class RetryFaults(Retry):
         """Raise ProviderQuotaExceeded where there must be no further try."""
 
 
-def session(adapter: HTTPAdapter) -> requests.Session:
+class Session(requests.Session):
+    """Follows redirects itself: requests would read the body of each whole, also where it is told to follow none."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None  # as far as requests is to know
+
+    def follow(self, url: str, *, timeout: tuple[float, float], **asked: Any) -> requests.Response:
+        """GET past at most MAX_REDIRECTS redirects, whose bodies are not read; the answer's is left to the caller.
+
+        `timeout` is (connect, read) in seconds, together the longest until the last answer begins. What else is
+        asked (params, headers) is for the first address alone. Raises as `get` does.
+        """
+        ends_at = time.monotonic() + sum(timeout)
+        auth = _credentials(url)
+        response = self.get(url, timeout=timeout, **asked)
+        for _ in range(MAX_REDIRECTS):
+            if not response.is_redirect:
+                return response
+            response.close()
+            if (left := ends_at - time.monotonic()) <= 0:
+                raise requests.Timeout("redirected for too long")
+            target = _target(response, url)
+            auth = None if self.should_strip_auth(url, target) else auth  # type: ignore[no-untyped-call]
+            url = target
+            connect, read = (min(left, seconds) for seconds in timeout)
+            response = self.get(url, timeout=(connect, read), auth=auth)
+        if response.is_redirect:
+            response.close()
+            raise requests.TooManyRedirects
+        return response
+
+
+def session(adapter: HTTPAdapter) -> Session:
     """Return a session whose connections all go through `adapter`."""
-    pooled = requests.Session()
+    pooled = Session()
+    pooled.stream = True  # a body is read as far as its reader wants
     pooled.headers["User-Agent"] = USER_AGENT
     pooled.mount("https://", adapter)
     pooled.mount("http://", adapter)
@@ -76,7 +113,7 @@ def session(adapter: HTTPAdapter) -> requests.Session:
 
 
 def get(
-    client: requests.Session,
+    client: Session,
     url: str,
     *,
     provider: str,
@@ -89,12 +126,11 @@ def get(
     Raises ProviderTimeout (too slow), ProviderError (refused, broken off, too large), or what forbids a retry.
     """
     timeout = (settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS)
+    ask = client.follow if redirects else client.get
     try:
         with (
             span("provider call", provider=provider) as add,
-            client.get(
-                url, params=params, headers=headers, timeout=timeout, allow_redirects=redirects, stream=True
-            ) as response,
+            ask(url, params=params, headers=headers, timeout=timeout) as response,
         ):
             add(**{"http.response.status_code": response.status_code})
             body = _read(response, provider=provider)
@@ -127,6 +163,23 @@ def _read(response: requests.Response, *, provider: str) -> bytes:
         if time.monotonic() > deadline:
             raise ProviderTimeout(provider=provider, reason="the answer trickles")
     return bytes(body)
+
+
+def _credentials(url: str) -> tuple[str, str] | None:
+    """Return the name and password that an address holds, where it does."""
+    found = get_auth_from_url(url)
+    return found if any(found) else None
+
+
+def _target(response: requests.Response, asked: str) -> str:
+    """Return the address that a redirect leads to."""
+    try:
+        # http.client reads headers as Latin-1; addresses are written in UTF-8.
+        target = urljoin(asked, response.headers["Location"].encode("latin-1").decode("utf-8", "replace"))
+        urlsplit(target).port  # noqa: B018 raises where it is none
+    except ValueError as exc:
+        raise requests.exceptions.InvalidURL("the redirect's address is none") from exc
+    return target
 
 
 def _reason(exc: requests.RequestException | HTTPError) -> str:

@@ -76,7 +76,7 @@ class NaverProvider:
             dialect.id_header: settings.NAVER_CLIENT_ID.encode(),
             dialect.secret_header: settings.NAVER_CLIENT_SECRET.encode(),
         }
-        self._client: requests.Session = http.session(
+        self._client = http.session(
             LimiterAdapter(
                 per_second=settings.NAVER_CALLS_PER_SECOND,
                 pool_maxsize=32,
@@ -117,7 +117,7 @@ def can_be_reached() -> bool:
     """Whether its host answers at all. No key is sent and nothing searched: no call of the day is spent."""
     try:
         with http.session(HTTPAdapter()) as client:
-            client.head(urljoin(search_url(), "/"), timeout=settings.PROVIDER_CONNECT_SECONDS, stream=True).close()
+            client.head(urljoin(search_url(), "/"), timeout=settings.PROVIDER_CONNECT_SECONDS).close()
     except requests.RequestException:
         return False
     return True

@@ -35,9 +35,7 @@ class RSSProvider:
     name = "rss"
 
     def __init__(self) -> None:
-        self._client: requests.Session = http.session(
-            GuardedAdapter(pool_maxsize=16, max_retries=http.RetryFaults.default_policy())
-        )
+        self._client = http.session(GuardedAdapter(pool_maxsize=16, max_retries=http.RetryFaults.default_policy()))
 
     def pages(self, query: str, *, sort: Sort, start: int) -> Iterator[Page]:
         articles = _without_repeats(self._read_all(query))
@@ -74,9 +72,9 @@ def can_be_reached() -> bool:
         return any(pool.map(lambda url: _answers(client, url), urls))
 
 
-def _answers(client: requests.Session, url: str) -> bool:
+def _answers(client: http.Session, url: str) -> bool:
     try:
-        with client.get(url, timeout=PROBE_SECONDS, stream=True) as response:
+        with client.follow(url, timeout=(PROBE_SECONDS, PROBE_SECONDS)) as response:
             return response.ok
     except (requests.RequestException, AddressRefused):
         return False
