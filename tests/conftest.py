@@ -27,6 +27,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-servers", action="store_true", help="Fail where Redis or PostgreSQL is missing.")
 
 
+# Files of many processes, which mostly wait: begun first, the others fill in beside them.
+LONGEST = (
+    "test_lose_a_process.py",
+    "test_outlast_a_frozen_database.py",
+    "test_keep_history.py",
+    "test_switch_models.py",
+    "test_run_on_workers.py",
+    "test_run_the_service.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
+
 @pytest.fixture(autouse=True)
 def _fresh_process() -> Iterator[None]:
     """Begin each test as a process begins: nothing cached, nothing loaded, no provider chosen.

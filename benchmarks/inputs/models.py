@@ -7,6 +7,7 @@ import math
 import os
 import random
 from pathlib import Path
+from statistics import NormalDist
 
 LAYERS, HIDDEN, INNER, HEADS, VOCABULARY = 12, 768, 3072, 12, 32_000
 MEAN_TOKENS, SD_TOKENS, FEWEST, MOST = 70, 30, 16, 256
@@ -61,18 +62,20 @@ def make_base_pair(models_dir: Path, name: str) -> None:
 
 
 def make_articles(models_dir: Path, name: str, count: int) -> list[str]:
-    """Return invented articles whose lengths in tokens are lognormal, as real ones' are."""
+    """Return invented articles whose lengths in tokens are lognormal, as real ones' are.
+
+    The lengths are the distribution's quantiles, in an order in which any first few articles are a fair sample.
+    """
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(models_dir / f"{name}_category" / "tokenizer.json"))
     words = [word for sentence in _sentences() for word in sentence.split()]
     rng = random.Random(7)
     spread = math.sqrt(math.log(1 + (SD_TOKENS / MEAN_TOKENS) ** 2))
-    middle = math.log(MEAN_TOKENS) - spread**2 / 2
-    return [
-        _write(tokenizer, words, rng, tokens=min(MOST, max(FEWEST, round(rng.lognormvariate(middle, spread)))))
-        for _ in range(count)
-    ]
+    normal = NormalDist(mu=math.log(MEAN_TOKENS) - spread**2 / 2, sigma=spread)
+    golden = (math.sqrt(5) - 1) / 2  # its multiples fill the unit interval evenly, wherever one stops
+    lengths = [round(math.exp(normal.inv_cdf((0.5 + number * golden) % 1))) for number in range(count)]
+    return [_write(tokenizer, words, rng, tokens=min(MOST, max(FEWEST, length))) for length in lengths]
 
 
 def count_operations(lengths: list[int]) -> float:
@@ -83,11 +86,11 @@ def count_operations(lengths: list[int]) -> float:
 
 
 def _write(tokenizer, words: list[str], rng: random.Random, *, tokens: int) -> str:  # type: ignore[no-untyped-def]
-    """Return words in any order until they make so many tokens, the two at the ends included."""
+    """Return words in any order, the last one cut, that make so many tokens, the two at the ends included."""
     text = ""
-    while len(tokenizer.encode(text).ids) < tokens:
+    while len((encoded := tokenizer.encode(text)).ids) < tokens:
         text = f"{text} {rng.choice(words)}".strip()
-    return text
+    return text[: encoded.offsets[tokens - 2][1]]
 
 
 def _train_tokenizer():  # type: ignore[no-untyped-def]
