@@ -20,6 +20,7 @@ from django.db import transaction
 from dashboard import history, selectors, selftest, services, workers
 from dashboard.errors import WorkerUnavailable
 from dashboard.models import Analysis
+from mlcore import cores
 from mlcore.following import start_following
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,12 @@ def take_name(**kwargs: object) -> None:
 @worker_ready.connect
 def start_heart(**kwargs: object) -> None:
     _heart.start()
+
+
+@worker_process_init.connect
+def share_cores(**kwargs: object) -> None:
+    """Each process of a worker runs models of its own: together they use every core once."""
+    cores.share_cores(settings.WORKER_CONCURRENCY)
 
 
 @worker_process_init.connect

@@ -8,6 +8,19 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 
+_sharers = 1  # processes that run models side by side on these cores
+
+
+def share_cores(processes: int) -> None:
+    """Say that this process is one of so many that run models side by side: each takes its part of the cores."""
+    global _sharers
+    _sharers = processes
+
+
+def own_cores() -> int:
+    """Return this process's part of the cores, at least 1."""
+    return max(1, available_cores() // _sharers)
+
 
 def available_cores(*, cgroups: Path = CGROUPS) -> int:
     """Return the number of cores, at least 1; a container's share is rounded up.

@@ -33,6 +33,8 @@ LONGEST_TEXT = 512  # tokens; a longer text is cut
 # Of one batch. On two CPU cores 256 to 1,024 are equally good, 128 and 2,048 clearly worse; with AMX, to which memory
 # brings matrices too slowly, 2,048 are a third faster in bfloat16 than 1,024.
 TOKENS_PER_BATCH = {"cpu": 2048 if multiplies_tiles() else 1024, "mps": 4096, "cuda": 16_384}
+# Articles that about fill those tokens on a GPU; where texts are longer, fewer do.
+TEXTS_PER_BATCH = {"cpu": 32, "mps": 64, "cuda": 256}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 4096  # texts of all callers; more wait outside, as texts
+MOST_LOADS = 3  # of a model whose files change while it is loaded
 PORTION = 256  # texts of one caller that are tokenised at a time
 
 
@@ -55,7 +56,7 @@ class Pair:
         self._batcher: Batcher[Tokens, dict[Axis, Row | None]] = Batcher(
             self._infer,
             size=lambda tokens: tokens.size,
-            max_items=settings.ML_BATCH_SIZE,
+            max_items=min((model.max_texts for model in self.models.values()), default=1),
             max_size=min((model.max_tokens for model in self.models.values()), default=1),
             max_waiting=MAX_WAITING,
         )
@@ -141,13 +142,27 @@ class Pair:
 
     def _load(self, axis: Axis) -> None:
         try:
-            self.models[axis] = load_model(registry.find_model(self.name, axis=axis))
+            self.models[axis] = _load_unchanged(self.name, axis=axis)
         except ModelInvalid as exc:
             # A fresh one: the traceback of the other would keep the weights in memory.
             reason, may_pass = str(exc.details["reason"]), exc.is_transient
             self.refused[axis] = ModelInvalid(exc.directory, reason=reason, is_transient=may_pass)
             outcome = "키워드 기반 분석으로 대체됩니다" if settings.MLCORE_FALLBACK else "분석할 수 없습니다"
             logger.warning("%s: %s - %s (MODELS_DIR=%s)", axis, outcome, exc.message, settings.MODELS_DIR)
+
+
+def _load_unchanged(name: str, *, axis: Axis) -> TransformerClassifier:
+    """Load a pair's model; again where its files changed meanwhile, for it is kept under the revision of its files.
+
+    Raises ModelInvalid where it cannot be used.
+    """
+    for _ in range(MOST_LOADS):
+        model = registry.find_model(name, axis=axis)
+        classifier = load_model(model)
+        if registry.find_model(name, axis=axis).files == model.files:
+            return classifier
+        del classifier  # or two of them would be in memory
+    raise ModelInvalid(model.directory, reason="its files change while it is loaded", is_transient=True)
 
 
 def load_model(model: registry.Model) -> TransformerClassifier:

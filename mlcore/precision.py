@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 import torch
+
+logger = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bfloat16", "float16", "int8"]
 
@@ -18,8 +21,12 @@ DTYPES: dict[str, torch.dtype] = {
 def choose_precision(device: torch.device, *, wanted: str) -> Precision:
     """Return what a model's own weights are computed in; "auto" is explained in docs/decisions/0024-packed-texts.md.
 
-    An int8 copy is a model of its own: whoever switches to it has chosen.
+    An int8 copy is a model of its own: whoever switches to it has chosen. float16 is for GPUs: oneDNN lays out no
+    weights in it, so that on a CPU it is taken for "auto".
     """
+    if wanted == "float16" and device.type == "cpu":
+        wanted = "auto"
+        logger.warning("ML_PRECISION=float16 is for GPUs: on this processor it is taken for auto")
     if wanted != "auto":
         return wanted  # type: ignore[return-value]  # the setting offers nothing else
     if device.type == "cuda":

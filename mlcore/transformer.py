@@ -20,10 +20,10 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from mlcore.batching import plan_batches
-from mlcore.cores import available_cores
+from mlcore.cores import own_cores
 from mlcore.errors import ModelInvalid
 from mlcore.labels import LABELS
-from mlcore.network import TOKENS_PER_BATCH, describe_device, load_network, refusing
+from mlcore.network import TEXTS_PER_BATCH, TOKENS_PER_BATCH, describe_device, load_network, refusing
 from mlcore.registry import Model
 from mlcore.types import Axis, Method, Prediction
 from newsservice.metrics import INFERENCE_BATCHES, INFERENCE_SECONDS, INFERENCE_TOKENS
@@ -43,12 +43,14 @@ class TransformerClassifier:
     method: Method = "model"
 
     def __init__(self, model: Model, *, precision: str, max_texts: int) -> None:
-        """Load a model and try it on a sentence. Raises ModelInvalid where it cannot be used."""
+        """Load a model and try it on a sentence. Raises ModelInvalid where it cannot be used.
+
+        `max_texts`: of a batch; 0 for as many as suit the device.
+        """
         started = time.perf_counter()
         self.axis: Axis = model.axis
         self.revision = model.revision
         self._source = model
-        self._max_texts = max_texts
         self._tokenising = threading.Lock()
         with refusing(model, "it cannot be loaded"):
             self._network = load_network(model, precision=precision)
@@ -56,6 +58,7 @@ class TransformerClassifier:
             self._tokenizer = _load_tokenizer(model.directory)
         self.device_name = describe_device(self._network.device)
         self.precision = self._network.precision
+        self.max_texts = max_texts or TEXTS_PER_BATCH[self._network.device.type]
         self.max_tokens = TOKENS_PER_BATCH[self._network.device.type]
         with refusing(model, "it fails on a sentence"):
             self._longest = min(self._network.longest, self._tokenizer.model_max_length)
@@ -70,7 +73,7 @@ class TransformerClassifier:
         ids = self.tokenise(texts)
         predictions: dict[int, Prediction] = {}
         lengths = [len(text) for text in ids]
-        for places in plan_batches(lengths, max_texts=self._max_texts, max_tokens=self.max_tokens):
+        for places in plan_batches(lengths, max_texts=self.max_texts, max_tokens=self.max_tokens):
             for place, row in zip(places, self.infer([ids[place] for place in places]), strict=True):
                 if row is None:
                     raise ModelInvalid(self._source.directory, reason="it answers with NaN or infinity")
@@ -155,12 +158,12 @@ class TransformerClassifier:
 
 
 def load_classifier(model: Model, *, precision: str, max_texts: int, threads: int) -> TransformerClassifier:
-    """Load a model; `threads` of 0 means as many as there are cores for this process.
+    """Load a model; `threads` of 0 means as many as this process's part of the cores.
 
     Raises ModelInvalid where the model cannot be used.
     """
     if threads or "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(threads or available_cores())
+        torch.set_num_threads(threads or own_cores())
     return TransformerClassifier(model, precision=precision, max_texts=max_texts)
 
 

@@ -338,18 +338,27 @@ MODEL_LABELS = {
         "Labels by index, for a sentiment model that names none: 부정,중립,긍정.",
     ),
 }
-ML_BATCH_SIZE = env_int("ML_BATCH_SIZE", 32, "Texts a model reads at once at most.", at_least=1, at_most=1024)
+ML_BATCH_SIZE = env_int(
+    "ML_BATCH_SIZE",
+    0,
+    "Texts a model reads at once at most; 0: 32 on the CPU, 64 on Apple's GPU, 256 on CUDA.",
+    at_most=1024,
+)
 ML_PRECISION = env_choice(
     "ML_PRECISION",
     "auto",
-    "Numbers models compute in. auto: float16 on CUDA, bfloat16 where the CPU multiplies it, else float32.",
+    "Numbers models compute in. auto: float16 on CUDA, bfloat16 where the CPU multiplies it, else float32. "
+    "float16 on the CPU is taken for auto.",
     choices=["auto", "float32", "bfloat16", "float16"],
 )
 INFERENCE_TIMEOUT = env_float(
     "INFERENCE_TIMEOUT", 120, "Longest an analysis waits for the models, seconds.", at_least=0.1, at_most=3600
 )
 TORCH_NUM_THREADS = env_int(
-    "TORCH_NUM_THREADS", 0, "Threads of a model on the CPU; 0: one for each core the process may use."
+    "TORCH_NUM_THREADS",
+    0,
+    "Threads of a model on the CPU; 0: one for each core the process may use, divided by WORKER_CONCURRENCY on a "
+    "worker.",
 )
 
 # --- From here on: decided by us, not by the operator -------------------------------------------------------

@@ -17,7 +17,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 from mlcore.batching import plan_batches
 from mlcore.engine import get_engine, reset_engine
 from mlcore.keyword import explain
-from mlcore.pair import load_model
+from mlcore.memory import resident_bytes
+from mlcore.pair import PORTION, load_model
+from mlcore.precision import choose_precision
 from mlcore.registry import find_model
 from mlcore.transformer import TransformerClassifier
 from mlcore.types import Judgement
@@ -62,6 +64,58 @@ def test_in_float32_the_scores_are_those_of_the_model_itself(models_dir: Path, s
         with torch.inference_mode():
             expected = model(**encoded).logits.softmax(-1)[0].tolist()
         assert list(judgement.category.scores.values()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_float16_on_a_cpu_is_taken_for_auto(
+    models_dir: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = get_engine().classify(TEXTS)
+    settings.ML_PRECISION = "float16"
+    reset_engine()
+
+    assert get_engine().classify(TEXTS) == expected
+    assert {judgement.category.method for judgement in expected} == {"model"}
+    assert "ML_PRECISION=float16 is for GPUs" in caplog.text
+    assert choose_precision(torch.device("cuda"), wanted="float16") == "float16"
+
+
+@pytest.mark.parametrize(("wanted", "texts"), [(0, 32), (5, 5)])
+def test_how_many_texts_are_read_at_once_goes_by_the_device_or_a_setting(
+    settings: Settings, wanted: int, texts: int
+) -> None:
+    settings.ML_BATCH_SIZE = wanted
+    get_engine().classify(TEXTS)
+    pair = get_engine()._pairs.current
+    assert pair
+    network = Cramped(pair.models["category"], room=100)
+    get_engine().classify(["주가가 크게 올랐다"] * 100)
+
+    assert max(network.tried) == texts
+
+
+def test_ten_thousand_texts_wait_as_texts_not_as_tokens(models_dir: Path) -> None:
+    get_engine().classify(TEXTS)
+    pair = get_engine()._pairs.current
+    assert pair
+    network = pair.models["category"]._network
+    waiting: list[int] = []
+
+    def run(texts: Sequence[Sequence[int]]) -> torch.Tensor:
+        waiting.append(len(pair._batcher._queue))
+        return network.run(texts)
+
+    pair.models["category"]._network = replace(network, run=run)
+    texts = [f"{TEXTS[number % 4]} {number}" for number in range(10_000)]
+    before = resident_bytes()
+    judgements = get_engine().classify(texts)
+    after = resident_bytes()
+
+    assert len(judgements) == 10_000
+    assert {judgement.category.method for judgement in judgements} == {"model"}
+    assert max(waiting) <= PORTION
+    assert before
+    assert after
+    assert after - before < 200e6  # most of it the answers
 
 
 def test_a_batch_answers_in_order_what_each_text_gets_alone() -> None:

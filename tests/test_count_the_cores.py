@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mlcore.cores import available_cores
+from tests.models import make_pair
 
+ROOT = Path(__file__).resolve().parent.parent
 PINNED = len(os.sched_getaffinity(0))
 
 
@@ -41,3 +45,43 @@ def test_a_share_of_cgroup_1_too(tmp_path: Path, quota: str, cores: int) -> None
 
 def test_without_limits_it_is_what_the_process_is_pinned_to(tmp_path: Path) -> None:
     assert available_cores(cgroups=tmp_path) == PINNED
+
+
+IN_A_POOL = """
+import django
+django.setup()
+from celery.signals import worker_process_init
+from dashboard import tasks
+from mlcore.pair import Pair
+worker_process_init.send(sender=None)
+assert Pair("test123").models
+import torch
+print(torch.get_num_threads())
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "threads"),
+    [
+        ({"WORKER_CONCURRENCY": "1"}, available_cores()),
+        ({"WORKER_CONCURRENCY": "2"}, max(1, available_cores() // 2)),
+        ({"WORKER_CONCURRENCY": "64"}, max(1, available_cores() // 64)),
+        ({"WORKER_CONCURRENCY": "64", "TORCH_NUM_THREADS": "3"}, 3),
+    ],
+)
+def test_the_processes_of_a_worker_share_the_cores(tmp_path: Path, variables: dict[str, str], threads: int) -> None:
+    make_pair(tmp_path / "models", "test123")
+    kept = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    places = {"DATA_DIR": str(tmp_path), "MODELS_DIR": str(tmp_path / "models"), "DATABASE_URL": "", "REDIS_URL": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_POOL],
+        cwd=ROOT,
+        env=kept | places | {"DJANGO_SETTINGS_MODULE": "tests.settings"} | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) == threads

@@ -16,8 +16,11 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
+from mlcore import transformer
 from mlcore.engine import active_model, device_name, engine_revisions, engine_status, get_engine, reset_engine
 from mlcore.labels import map_labels
+from mlcore.network import Network
+from mlcore.registry import Model
 from mlcore.types import Axis
 from tests.models import TEXTS, copy_pair, edit_json, edit_weights, make_pair, to_bin, to_vocab_txt, write_json
 
@@ -187,6 +190,33 @@ def test_a_further_class_is_a_key_of_its_own_and_a_lacking_none_scores_zero(
 )
 def test_labels_are_known_in_many_spellings(axis: Axis, names: list[str], codes: tuple[str, ...]) -> None:
     assert map_labels(names, axis=axis) == codes
+
+
+def test_files_that_change_while_they_are_read_are_read_again(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="mlcore")
+    load = transformer.load_network
+    changes = iter([0.5])
+
+    def change_and_load(model: Model, *, precision: str) -> Network:
+        if model.axis == "category" and (factor := next(changes, None)):
+            edit_weights(model.directory, lambda w: w["classifier.dense.weight"].mul_(factor))
+        return load(model, precision=precision)
+
+    monkeypatch.setattr(transformer, "load_network", change_and_load)
+    judgements = get_engine().classify(TEXTS)
+    revisions = engine_revisions()
+
+    assert revisions["category"] == active_model("category").revision  # of the files that were read last
+    assert caplog.text.count("모델 로드 완료: test123_category@") == 2
+    reset_engine()
+    assert get_engine().classify(TEXTS) == judgements
+
+    reset_engine()
+    changes = iter([2.0, 2.0, 2.0])
+    assert get_engine().classify(TEXTS)[0].category.method == "keyword"
+    assert "its files change while it is loaded" in str(engine_status()[0].reason)
 
 
 def test_the_revision_changes_with_any_file_and_with_the_labels(models_dir: Path, settings: Settings) -> None:

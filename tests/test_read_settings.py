@@ -42,7 +42,7 @@ def start(tmp_path: Path, *, show: str = "PORT", **variables: str) -> subprocess
         ("SIMILARITY_THRESHOLD", "nan"),
         ("CACHE_TTL_HOURS", "inf"),
         ("CACHE_EXPIRE_HOURS", "a day"),
-        ("ML_BATCH_SIZE", "0"),
+        ("ML_BATCH_SIZE", "1025"),
         ("TORCH_NUM_THREADS", "1e3"),
         ("LOG_LEVEL", "LOUD"),
         ("WEB_THREADS", "٣٠٠٠"),
