@@ -184,7 +184,7 @@ class AutoSchema(SpectacularAutoSchema):
 
     def get_auth(self) -> list[dict[str, Any]]:
         schemes: list[dict[str, Any]] = super().get_auth()
-        return schemes if settings.API_KEYS_REQUIRED else [*schemes, {}]
+        return schemes if settings.API_KEYS_REQUIRED or {} in schemes else [*schemes, {}]
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

@@ -619,7 +619,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "ENFORCE_NON_BLANK_FIELDS": True,
     # Two answers share these words, and the name made up for them would be a hash.
-    "ENUM_NAME_OVERRIDES": {"OutcomeStatusEnum": ["success", "error", "no_data"]},
+    "ENUM_NAME_OVERRIDES": {
+        "OutcomeStatusEnum": ["success", "error", "no_data"],
+        "CheckStatusEnum": "system.serializers.STATES",
+    },
 }
 
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG

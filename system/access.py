@@ -75,13 +75,6 @@ class MayAsk(BasePermission):
         return user is not None and user.has_perm(PERMISSIONS[needed])
 
 
-class Anybody(BasePermission):
-    """What is open in every mode: whether the service is there."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return True
-
-
 def may_read(request: HttpRequest) -> bool:
     """Whether who looks at a page may ask the API from it."""
     return not settings.API_KEYS_REQUIRED or (request.user.is_staff and request.user.has_perm(PERMISSIONS["read"]))

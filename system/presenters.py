@@ -14,10 +14,10 @@ from system.probes import Report, is_ready
 Json = dict[str, object]
 
 
-def present_ready(reports: Sequence[Report]) -> Json:
+def present_ready(reports: Sequence[Report], *, with_details: bool = True) -> Json:
     failed = any(report.has_failed for report in reports)
     status = "degraded" if failed else "ready"
-    return {"status": status if is_ready(reports) else "unavailable", "checks": _present(reports)}
+    return {"status": status if is_ready(reports) else "unavailable", "checks": _present(reports, with_details)}
 
 
 def present_integration(reports: Sequence[Report]) -> Json:
@@ -43,13 +43,9 @@ def present_self_test(test: SelfTest) -> Json:
     }
 
 
-def _present(reports: Sequence[Report]) -> Json:
+def _present(reports: Sequence[Report], with_details: bool = True) -> Json:
     return {
-        report.name: {
-            "status": report.state,
-            "needed": report.is_needed,
-            "duration_ms": report.duration_ms,
-            "detail": report.detail,
-        }
+        report.name: {"status": report.state, "needed": report.is_needed}
+        | ({"duration_ms": report.duration_ms, "detail": report.detail} if with_details else {})
         for report in reports
     }

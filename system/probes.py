@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache as once
@@ -43,6 +44,7 @@ State = Literal["ok", "model", "keyword_fallback", "partial_fallback", "not_used
 
 CONNECT_SECONDS = 2  # the least libpq takes
 BROKER_SECONDS = 1.0
+SHARED_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 SENTENCE = selftest.SENTENCE
 
@@ -118,6 +120,31 @@ def run(probes: Sequence[Probe]) -> list[Report]:
         threading.Thread(target=context.run, args=arguments, name=probe.name, daemon=True).start()
         answers.append(answer)
     return [_await(probe, answer, started=started) for probe, answer in zip(probes, answers, strict=True)]
+
+
+class Shared:
+    """What the quick probes find, for all who ask within SHARED_SECONDS: they cost threads and connections."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reports: list[Report] = []
+        self._fresh_until = float("-inf")
+
+    def reports(self) -> list[Report]:
+        """Return them; who asks while they are asked waits for that answer, not for one of its own."""
+        with self._lock:
+            if time.monotonic() >= self._fresh_until:
+                self._reports = run(quick_probes())
+                self._fresh_until = time.monotonic() + SHARED_SECONDS
+            return self._reports
+
+
+_shared: defaultdict[str | None, Shared] = defaultdict(Shared)  # by language, which details are written in
+
+
+def readiness() -> list[Report]:
+    """Return what the quick probes found, at most SHARED_SECONDS ago, in the language that is active."""
+    return _shared[get_language()].reports()
 
 
 def _ask(probe: Probe, answer: queue.SimpleQueue[Report], language: str | None) -> None:

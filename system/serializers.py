@@ -9,6 +9,8 @@ from rest_framework import serializers
 
 from system import probes
 
+STATES = get_args(probes.State)
+
 
 class HealthResponse(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["healthy"])
@@ -22,20 +24,26 @@ class HealthResponse(serializers.Serializer[Any]):
 
 
 class Check(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(choices=get_args(probes.State), source="state")
+    status = serializers.ChoiceField(choices=STATES, source="state")
     needed = serializers.BooleanField(source="is_needed", help_text=_("Without it the service cannot serve."))
     duration_ms = serializers.FloatField()
     detail = serializers.CharField(allow_blank=True)
 
 
+class ReadyCheck(Check):
+    duration_ms = serializers.FloatField(required=False, help_text=_("For who may read."))
+    detail = serializers.CharField(required=False, allow_blank=True, help_text=_("For who may read."))
+
+
 class ReadyResponse(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["ready", "degraded", "unavailable"])
-    checks = serializers.DictField(child=Check())
+    checks = serializers.DictField(child=ReadyCheck())
 
 
-class IntegrationResponse(ReadyResponse):
+class IntegrationResponse(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["success", "failed"])
     duration_ms = serializers.FloatField()
+    checks = serializers.DictField(child=Check())
 
 
 class SelfTestResponse(serializers.Serializer[Any]):

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -15,7 +16,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import APIException, NotFound
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,7 +26,7 @@ from dashboard import selftest, tasks
 from newsservice.version import VERSION
 from system import probes
 from system import serializers as shapes
-from system.access import Anybody, may_read
+from system.access import MayAsk, may_read
 from system.presenters import present_integration, present_ready, present_self_test
 from system.retired import successor
 from system.runtime import describe_runtime
@@ -34,7 +36,7 @@ class HealthView(APIView):
     """The process answers; and what it runs on."""
 
     authentication_classes = ()
-    permission_classes = (Anybody,)
+    permission_classes = (AllowAny,)
     throttle_classes = ()
 
     @extend_schema(responses=shapes.HealthResponse)
@@ -45,17 +47,27 @@ class HealthView(APIView):
 class ReadyView(APIView):
     """Whether to send requests here: 503 where something is missing that no answer can do without.
 
-    Asked by what shares requests out, which holds no key; it tells states, neither addresses nor names.
+    Asked by what shares requests out, which holds no key: it is told states alone. Details name workers, models and
+    the day's calls: they are for who may read.
     """
 
-    authentication_classes = ()
-    permission_classes = (Anybody,)
+    permission_classes = (AllowAny,)
     throttle_classes = ()
 
     @extend_schema(responses={200: shapes.ReadyResponse, 503: shapes.ReadyResponse})
     def get(self, request: Request) -> Response:
-        reports = probes.run(probes.quick_probes())
-        return Response(present_ready(reports), status=200 if probes.is_ready(reports) else 503)
+        reports = probes.readiness()
+        answer = present_ready(reports, with_details=self._may_read(request))
+        return Response(answer, status=200 if probes.is_ready(reports) else 503)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Not before the answer is known: a database that is away is what is to be said."""
+
+    def _may_read(self, request: Request) -> bool:
+        try:
+            return MayAsk().has_permission(request, self)
+        except (APIException, DatabaseError):  # a key that is not good, or that nobody can look up: anybody
+            return False
 
 
 class IntegrationView(APIView):

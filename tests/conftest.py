@@ -18,6 +18,7 @@ from mlcore.engine import reset_engine
 from newsservice.settings import redis_cache
 from search import cache as answers
 from search import providers, store
+from system import probes
 from tests.cluster import Cluster, running_cluster
 from tests.servers import RedisServer, ServerMissing, postgres
 from tests.stand_ins import NaverStandIn, news_item
@@ -61,6 +62,7 @@ def _fresh_process() -> Iterator[None]:
     providers._naver.cache_clear()
     providers._rss.cache_clear()
     providers._feeds = providers._Feeds()
+    probes._shared.clear()
 
 
 @pytest.fixture

@@ -255,7 +255,8 @@ def test_the_schema_tells_of_keys(settings):
     schema = bearing(made()).get("/api/v1/schema").json()
     assert schema["components"]["securitySchemes"]["apiKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
     assert schema["paths"][NEWS]["post"]["security"] == [{"apiKey": []}, {"bearer": []}, {"signedIn": []}]
-    assert "security" not in schema["paths"]["/api/v1/system/health"]["get"]
+    assert schema["paths"]["/api/v1/system/health"]["get"]["security"] == [{}]
+    assert schema["paths"]["/api/v1/system/ready"]["get"]["security"][-1] == {}  # a key is for the details alone
     settings.API_KEYS_REQUIRED = False
     schema = APIClient(SERVER_NAME="localhost").get("/api/v1/schema").json()
     assert {} in schema["paths"][NEWS]["post"]["security"]

@@ -6,17 +6,21 @@ import json
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
 import requests
 from django.conf import settings as configured
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
 
 from dashboard import selftest, workers
-from system import probes
+from system import keys, probes
+from system.models import ApiKey
 from tests.processes import MANAGE, environment, migrate, running
 from tests.servers import free_port
 
@@ -69,8 +73,81 @@ def test_models_that_may_not_fall_back_are_needed(client, settings):
     assert client.get(READY).status_code == 503
 
 
+@pytest.fixture
+def asked(monkeypatch) -> list[None]:
+    """Each time the quick probes are asked."""
+    times: list[None] = []
+    quick = probes.quick_probes
+    monkeypatch.setattr(probes, "quick_probes", lambda: times.append(None) or quick()[1:])
+    return times
+
+
+@pytest.mark.django_db
+def test_who_asks_within_a_second_is_told_the_same(client, asked, monkeypatch):
+    answers = [client.get(READY).json() for _ in range(5)]
+    assert len(asked) == 1
+    assert answers[1:] == answers[:-1]
+    assert client.get(READY, headers={"Accept-Language": "en"}).json() != answers[0]  # the details are in English
+    monkeypatch.setattr(probes, "SHARED_SECONDS", 0)
+    probes._shared.clear()
+    client.get(READY)
+    client.get(READY)
+    assert len(asked) == 4
+
+
+def test_who_asks_meanwhile_waits_for_the_same_answer(monkeypatch):
+    times: list[float] = []
+
+    def slow() -> probes.Finding:
+        times.append(time.monotonic())
+        time.sleep(0.3)
+        return probes.Finding(state="ok", detail="")
+
+    monkeypatch.setattr(probes, "quick_probes", lambda: [probes.Probe(name="slow", ask=slow, seconds=2)])
+    with ThreadPoolExecutor(16) as pool:
+        reports = list(pool.map(lambda _: probes.readiness(), range(16)))
+    assert len(times) == 1
+    assert all(report == reports[0] for report in reports)
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_redis_that_hangs_or_is_gone_costs_the_cache_alone(client, redis):
+def test_details_are_for_who_may_read(client, settings):
+    settings.API_KEYS_REQUIRED = True
+    keys.forget()
+    workers.say_alive(workers.own_name())
+    good = client.get(READY, headers={"X-API-Key": keys.create("monitor", scope="read").token}).json()
+    assert workers.own_name() in good["checks"]["workers"]["detail"]
+
+    person = Client(SERVER_NAME="localhost")
+    person.force_login(User.objects.create_superuser("operator"))
+    assert workers.own_name() in person.get(READY).content.decode()
+
+    states = {name: {"status": check["status"], "needed": check["needed"]} for name, check in good["checks"].items()}
+    for headers in ({}, {"X-API-Key": "nsk_bad"}):
+        answer = client.get(READY, headers=headers)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ready", "checks": states})
+    person.force_login(User.objects.create_user("nobody", is_staff=True))
+    assert person.get(READY).json()["checks"] == states
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_no_key_can_be_looked_up_the_states_are_told(client, settings):
+    settings.API_KEYS_REQUIRED = True
+    keys.forget()
+    with connection.schema_editor() as editor:
+        editor.delete_model(ApiKey)
+    try:
+        answer = client.get(READY, headers={"X-API-Key": "nsk_any"})
+    finally:
+        with connection.schema_editor() as editor:
+            editor.create_model(ApiKey)
+    assert answer.status_code == 200
+    assert "detail" not in answer.json()["checks"]["database"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_redis_that_hangs_or_is_gone_costs_the_cache_alone(client, redis, monkeypatch):
+    monkeypatch.setattr(probes, "SHARED_SECONDS", 0)
     assert client.get(READY).json()["checks"]["cache"]["status"] == "ok"
     redis.freeze()
     started = time.monotonic()
@@ -176,6 +253,7 @@ def test_a_task_goes_through_the_broker_and_frozen_servers_are_told_in_time(clus
     assert answer["status"] == "success", answer
     assert str(worker.pid) in answer["checks"]["worker"]["detail"]
 
+    time.sleep(probes.SHARED_SECONDS)  # what was found before is still told
     redis_server.freeze()
     started = time.monotonic()
     ready = requests.get(f"{system}/ready", timeout=30)
