@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlcore.evaluate import Report, render
 from mlcore.labelled import Labelled
+from mlcore.registry import METRICS
 from mlcore.types import Axis
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Card:
         """Write label_encoder.json, metrics.json and README.md. Raises OSError."""
         encoder = {str(index): label for index, label in enumerate(self.labels)}
         _write_json(directory / "label_encoder.json", encoder)
-        _write_json(directory / "metrics.json", self._figures())
+        _write_json(directory / METRICS, self._figures())
         (directory / "README.md").write_text(self._text(), encoding="utf-8")
 
     def _figures(self) -> dict[str, object]:

@@ -115,8 +115,13 @@ def _may_pass(exc: Exception) -> bool:
     """Whether it is short memory or a disk's fault; transformers says OSError, without a number, of bad files too."""
     if isinstance(exc, OSError):
         return exc.errno is not None
+    return is_short_of_memory(exc) or "(os error" in str(exc)
+
+
+def is_short_of_memory(exc: Exception) -> bool:
+    """Whether an exception says that a device or the host has no memory left; on a CPU torch raises RuntimeError."""
     is_short = isinstance(exc, MemoryError | torch.OutOfMemoryError)
-    return is_short or any(said in str(exc) for said in ("out of memory", "allocate memory", "(os error"))
+    return is_short or any(said in str(exc) for said in ("out of memory", "allocate memory"))
 
 
 class Padded:

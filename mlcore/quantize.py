@@ -22,7 +22,7 @@ from mlcore.dense import PlainDense
 from mlcore.encoder import Encoder
 from mlcore.errors import ModelInvalid
 from mlcore.network import is_int8, load_tensors, read_config, refusing
-from mlcore.registry import Model
+from mlcore.registry import METRICS, Model
 from mlcore.transformer import TransformerClassifier
 from mlcore.weights import INT8, Shape, Tensors, read_shape
 
@@ -32,7 +32,8 @@ MOVED = (0.0, 0.25, 0.5, 0.65, 0.8)  # share of the inputs' unevenness that is m
 KEPT = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)  # of the measured range; what is beyond is cut off
 TEXTS_AT_ONCE = 8
 LAYERS = ("qkv", "out", "up", "down")
-COPIED = {".json", ".txt", ".model"}  # configuration, tokenizer and labels, as they are
+COPIED = {".json", ".txt", ".model"}  # configuration, tokenizer and labels, as they are;
+NOT_COPIED = {METRICS}  # not what was measured of the original
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,8 @@ def quantize_model(source: Model, target: Path, *, texts: Sequence[str]) -> None
         tensors = load_tensors(source, config, dtype=torch.float32)
     copy = quantize_tensors(shape, tensors, classifier.tokenise(texts))
     for path in source.directory.iterdir():
-        if path.is_file() and path.suffix in COPIED and not path.name.endswith(".index.json"):
+        is_copied = path.suffix in COPIED and path.name not in NOT_COPIED and not path.name.endswith(".index.json")
+        if path.is_file() and is_copied:
             shutil.copyfile(path, target / path.name)
     try:
         save_file(copy, target / "model.safetensors", metadata=INT8)

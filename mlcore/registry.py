@@ -24,6 +24,7 @@ from mlcore.labels import map_labels
 from mlcore.types import AXES, Axis
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+METRICS = "metrics.json"  # of a model trained here, written by train_model
 COPY_FACTS = "quantization.json"  # of a copy NAME@PRECISION, written by who made it
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 

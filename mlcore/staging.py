@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,16 @@ Halves = dict[Axis, Path]
 def places_of(name: str) -> Halves:
     """Return where the halves of a pair lie, whether they are there or not."""
     return {axis: Path(settings.MODELS_DIR) / f"{name}_{axis}" for axis in AXES}
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the program as an exception does: what was written aside is removed. For the main thread."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -47,7 +59,7 @@ def _exchange(staged: Halves, places: Halves, *, former: Halves) -> None:
         for source, target in moves:
             source.rename(target)
             done.append((source, target))
-    except OSError:
+    except BaseException:
         for source, target in reversed(done):
             target.rename(source)
         raise

@@ -34,7 +34,7 @@ from transformers import (
 
 from mlcore.errors import ModelInvalid
 from mlcore.labelled import Labelled
-from mlcore.network import describe_device
+from mlcore.network import describe_device, is_short_of_memory
 from mlcore.registry import TOKENIZERS, WEIGHTS
 from mlcore.splitting import Split
 
@@ -94,8 +94,8 @@ def check_base(base: Path) -> None:
 def train(parts: Split, *, labels: Sequence[str], base: Path, target: Path, plan: Plan, watch: Watch) -> Training:
     """Fine-tune a base on the training part; write the best epoch's model to target, with its tokenizer.
 
-    The model's outputs stand in the order of labels. Raises ModelInvalid where the base does not do, OSError where
-    the target cannot be written.
+    The model's outputs stand in the order of labels. Raises ModelInvalid where the base does not do, MemoryError where
+    a batch does not fit, OSError where the target cannot be written.
     """
     started = time.perf_counter()
     if plan.threads:
@@ -119,7 +119,8 @@ def train(parts: Split, *, labels: Sequence[str], base: Path, target: Path, plan
         callbacks=[EarlyStoppingCallback(early_stopping_patience=plan.patience), best],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    with _short_memory_as_such():
+        trainer.train()
     _save(best.restore(module), tokenizer, target)
     return Training(
         epochs=tuple(best.epochs),
@@ -283,6 +284,17 @@ def _refusing(base: Path) -> Iterator[None]:
         raise
     except Exception as exc:
         raise ModelInvalid(base, reason=_said(exc)) from exc
+
+
+@contextmanager
+def _short_memory_as_such() -> Iterator[None]:
+    """Raise MemoryError for whatever a device says of it."""
+    try:
+        yield
+    except Exception as exc:
+        if not is_short_of_memory(exc):
+            raise
+        raise MemoryError(_said(exc)) from exc
 
 
 def _said(exc: Exception) -> str:

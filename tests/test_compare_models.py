@@ -120,6 +120,14 @@ def test_the_lexicons_can_be_one_of_them(tmp_path):
         assert len(axes[axis]["flips"]) == len(TEXTS) - same
 
 
+def test_all_of_a_file_is_read_unless_a_limit_says_otherwise(models_dir, tmp_path):
+    file = tmp_path / "texts.txt"
+    file.write_text("\n".join(f"{number}번째 소식" for number in range(501)), encoding="utf-8")
+
+    assert json.loads(compare("keyword", "keyword", "--data", str(file), "--json"))["texts"] == 501
+    assert json.loads(compare("keyword", "keyword", "--data", str(file), "--limit", "7", "--json"))["texts"] == 7
+
+
 def test_what_cannot_be_compared_is_refused(models_dir, tmp_path):
     assert "no stored articles" in refusal("one", "other")
     file = tmp_path / "texts.txt"

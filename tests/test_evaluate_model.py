@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from tokenizers import Tokenizer
 
-from tests.models import make_pair
+from tests.models import edit_weights, make_pair
 from tests.processes import MANAGE, ROOT, environment
 
 ARTICLES = [
@@ -147,6 +148,18 @@ def in_a_process(models_dir: Path, *arguments: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.timeout(300)
+def test_a_model_without_numbers_for_a_text_is_named(tmp_path, settings):
+    settings.MODELS_DIR = tmp_path / "models"
+    make_pair(settings.MODELS_DIR, "test123")
+    directory = settings.MODELS_DIR / "test123_category"
+    place = Tokenizer.from_file(str(directory / "tokenizer.json")).token_to_id("빛")
+    edit_weights(directory, lambda w: w["roberta.embeddings.word_embeddings.weight"][place].fill_(3e38))
+    rows = [{"title": "한 노조", "esg": "S"}, {"title": "빛", "esg": "E"}]
+
+    with pytest.raises(CommandError, match="NaN or infinity"):
+        call_command("evaluate_model", "--engine", "test123", "--data", str(write_jsonl(tmp_path / "esg.jsonl", rows)))
+
+
 def test_a_pair_its_copy_and_the_lexicons_stand_side_by_side(esg_file, tmp_path, settings, capsys):
     models_dir = settings.MODELS_DIR = tmp_path / "models"
     make_pair(models_dir, "tiny", category=("E", "S", "G", "FIN", "기타"))

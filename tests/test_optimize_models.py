@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from io import StringIO
@@ -20,6 +21,7 @@ from mlcore.engine import reset_engine
 from mlcore.optimize import bundled_texts, split_texts
 from mlcore.pair import load_model
 from tests.models import SENTIMENT_LABELS, copy_pair, edit_weights, make_model, make_pair
+from tests.servers import wait_until
 from tests.test_evaluate_model import write_jsonl
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +60,7 @@ def content(models_dir: Path) -> dict[str, bytes]:
 
 
 def test_a_copy_is_written_measured_listed_and_loads(models_dir):
+    (models_dir / "test123_category" / "metrics.json").write_text("{}", encoding="utf-8")  # of the original alone
     before = content(models_dir)
     report = json.loads(optimize("--json"))
 
@@ -82,6 +85,7 @@ def test_a_copy_is_written_measured_listed_and_loads(models_dir):
         said, said_by_copy = (load_model(model).predict(held_out) for model in (original, copy))
         same = sum(one.label == other.label for one, other in zip(said, said_by_copy, strict=True))
         assert same / len(held_out) == half["agreement"]
+    assert not (models_dir / "test123@int8_category" / "metrics.json").exists()
     assert before.items() <= content(models_dir).items()
     assert {path.name.partition("_")[0] for path in models_dir.iterdir()} == {"test123", "test123@int8"}
     listed = StringIO()
@@ -116,7 +120,11 @@ def test_a_copy_that_does_not_agree_is_kept_and_not_switched_to(models_dir, sett
 def test_a_stricter_limit_than_the_setting_is_kept_to(models_dir):
     edit_weights(models_dir / "test123_category", lambda weights: weights["classifier.dense.weight"].mul_(30))
 
-    assert "100.00% are wanted" in refusal("--activate", "--min-agreement", "1")
+    message = refusal("--activate", "--min-agreement", "1")
+    assert "100.00% are wanted" in message
+    assert "cannot be switched to" not in message
+    assert "switch_model test123@int8` would take it" in message
+    call_command("switch_model", "test123@int8")
     with pytest.raises(CommandError, match="between 0 and 1"):
         optimize("--min-agreement", "98")
 
@@ -232,6 +240,24 @@ def test_a_full_disk_leaves_what_was_there(models_dir):
     assert "Traceback" not in done.stderr
     assert content(models_dir) == before
     assert len(list(models_dir.iterdir())) == 4
+
+
+def test_a_copy_that_is_not_finished_when_it_is_ended_leaves_what_was_there(models_dir):
+    before = content(models_dir)
+    process = subprocess.Popen(
+        [sys.executable, "optimize_models.py", "test123"],
+        cwd=django_settings.BASE_DIR,
+        env=os.environ | {"MODELS_DIR": str(models_dir), "DJANGO_SETTINGS_MODULE": "newsservice.settings"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: len(list(models_dir.iterdir())) > 2, seconds=90)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert "Traceback" not in said
+    assert content(models_dir) == before
 
 
 def test_the_bundled_texts_are_different_and_enough():

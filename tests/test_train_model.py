@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
+from transformers import Trainer
 
 from mlcore import registry
 from mlcore.labelled import Labelled, read_labelled
@@ -19,6 +22,8 @@ from mlcore.labels import LABELS
 from mlcore.pair import load_model
 from mlcore.splitting import remove_duplicates, split
 from tests.models import edit_weights, make_base
+from tests.processes import MANAGE
+from tests.servers import wait_until
 from tests.test_evaluate_model import write_jsonl
 
 COMPANIES = ("한빛전자", "누리화학", "다온택배", "가람은행", "해담조선", "아람건설")
@@ -160,7 +165,7 @@ def test_a_damaged_base_is_refused_and_nothing_is_left(files, base, tmp_path, mo
         make_base(damaged, ["한빛전자 오늘 노조가"], hidden=32, layers=1)
         edit_weights(damaged, change)
 
-        assert "Nothing was written" in refusal(files, damaged)
+        assert "No model was written" in refusal(files, damaged)
         assert list(models_dir.iterdir()) == []
 
 
@@ -184,6 +189,43 @@ def test_a_name_that_is_taken_or_no_name_is_refused(files, base, models_dir):
     assert "own_sentiment is there already" in refusal(files, base)
     for name in ("keyword", "../own", ".own", "own@int8"):
         assert "a directory's name" in refusal(files, base, name=name)
+
+
+def test_a_place_for_the_test_parts_that_does_not_do_costs_no_training(files, base, models_dir, tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
+
+    assert "taken" in refusal(files, base, "--held-out", str(tmp_path / "taken"))
+    assert "macro-F1" not in capsys.readouterr().out
+    assert registry.list_names() == []
+
+
+def test_a_batch_that_does_not_fit_is_named(files, base, models_dir, monkeypatch):
+    def train_without_memory(trainer):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr(Trainer, "train", train_without_memory)
+
+    assert "No memory for 8 texts a step" in (said := refusal(files, base))
+    assert "--batch-size" in said
+    assert list(models_dir.iterdir()) == []
+
+
+def test_a_training_that_is_ended_leaves_nothing(files, base, models_dir):
+    given = ["--category", files["category"], "--sentiment", files["sentiment"], "--base", base, "--name", "own"]
+    process = subprocess.Popen(
+        [*MANAGE, "train_model", *given, "--epochs", "10000", "--patience", "10000"],
+        cwd=django_settings.BASE_DIR,
+        env=os.environ | {"MODELS_DIR": str(models_dir), "DJANGO_SETTINGS_MODULE": "newsservice.settings"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: models_dir.is_dir() and any(models_dir.iterdir()), seconds=90)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert "Traceback" not in said
+    assert list(models_dir.iterdir()) == []
 
 
 def test_a_full_disk_leaves_nothing(files, base, models_dir):

@@ -20,6 +20,8 @@ from mlcore.labelled import read_texts, text_of
 from mlcore.labels import korean
 from newsservice.errors import DomainError
 
+STORED = 500  # articles that are read where nobody says how many
+
 
 class Command(BaseCommand):
     help = (
@@ -37,14 +39,16 @@ class Command(BaseCommand):
             metavar="FILE",
             help="a .txt with one text a line, or JSONL or CSV with title, description; in place of stored articles",
         )
-        parser.add_argument("--limit", type=_count, default=500, metavar="N", help="texts at most (500)")
+        parser.add_argument(
+            "--limit", type=_count, metavar="N", help=f"texts at most ({STORED} stored articles, or all of FILE)"
+        )
         parser.add_argument("--show", type=_count, default=10, metavar="N", help="changes to print for each axis (10)")
         parser.add_argument("--json", action="store_true", help="print one JSON object, with every change")
 
-    def handle(self, *, first: str, second: str, data: Path | None, limit: int, **options: Any) -> None:
+    def handle(self, *, first: str, second: str, data: Path | None, limit: int | None, **options: Any) -> None:
         if options["verbosity"] < 2:
             logging.getLogger().setLevel(logging.WARNING)
-        texts = (_read(data) if data else _stored(limit))[:limit]
+        texts = _read(data)[:limit] if data else _stored(limit or STORED)
         try:
             compared = compare_engines(first, second, texts=texts)
         except DomainError as exc:

@@ -60,10 +60,13 @@ class Command(BaseCommand):
             return
         before = resident_bytes()
         classifier, labels, labelled, axis = _load(engine, data=data, axis=axis, extra=options["extra_label"])
-        classifier.predict(labelled.texts[:1])  # what is loaded once is not part of the speed
-        report = evaluate(classifier, labelled.texts, labelled.truth, labels=labels)
-        after = resident_bytes()
-        latency = measure_latency(classifier, labelled.texts)
+        try:
+            classifier.predict(labelled.texts[:1])  # what is loaded once is not part of the speed
+            report = evaluate(classifier, labelled.texts, labelled.truth, labels=labels)
+            after = resident_bytes()
+            latency = measure_latency(classifier, labelled.texts)
+        except ModelInvalid as exc:  # it gives no numbers for one of these texts
+            raise CommandError(exc.message) from exc
         memory = None if before is None or after is None else max(0, after - before)
         heading = {"engine": classifier.revision, "axis": axis, "data": data.name, "texts": len(labelled.texts)}
         if options["json"]:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from mlcore.labelled import read_texts
 from mlcore.optimize import PairReport, bundled_texts, optimize_models, split_texts
+from mlcore.staging import ended_by_sigterm
 from mlcore.switching import switch_models
 from newsservice.errors import DomainError
 
@@ -68,7 +69,7 @@ class Command(BaseCommand):
     def _optimize(self, name: str, *, texts: Sequence[str], no_color: bool) -> PairReport:
         console = Console(stderr=True, highlight=False, no_color=no_color or None)
         try:
-            with console.status(name) as status:
+            with ended_by_sigterm(), console.status(name) as status:
                 return optimize_models(name, texts=texts, watch=status.update)
         except DomainError as exc:
             raise CommandError(f"{exc.message} Nothing was written.") from exc
@@ -122,10 +123,10 @@ def _activate(report: PairReport, *, least: float) -> None:
 
 
 def _disagreement(report: PairReport, *, least: float) -> str:
-    return (
-        f"{report.name} agrees with the original on {report.agreement:.2%} of texts, {least:.2%} are wanted: it is "
-        "kept, but cannot be switched to."
-    )
+    said = f"{report.name} agrees with the original on {report.agreement:.2%} of texts, {least:.2%} are wanted:"
+    if report.agreement < settings.MIN_COPY_AGREEMENT:
+        return f"{said} it is kept, but cannot be switched to."
+    return f"{said} it is kept; `manage.py switch_model {report.name}` would take it, by MIN_COPY_AGREEMENT."
 
 
 def _describe(report: PairReport) -> dict[str, Any]:

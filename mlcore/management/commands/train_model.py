@@ -21,7 +21,7 @@ from mlcore.labelled import read_labelled, write_labelled
 from mlcore.labels import LABELS
 from mlcore.modelcard import Card
 from mlcore.pair import load_model
-from mlcore.staging import places_of, staged_pair
+from mlcore.staging import ended_by_sigterm, places_of, staged_pair
 from mlcore.types import AXES, Axis
 
 if TYPE_CHECKING:
@@ -93,17 +93,21 @@ class Command(BaseCommand):
         for material in materials:
             console.print(_describe(material), soft_wrap=True)
         try:
-            self._train(materials, base=base, name=name, plan=plan, console=console)
-            if options["held_out"]:
+            if options["held_out"]:  # first: a place that cannot be written to costs no training
                 _keep_test_parts(materials, options["held_out"])
+            with ended_by_sigterm():
+                self._train(materials, base=base, name=name, plan=plan, console=console)
         except ModelInvalid as exc:
-            raise CommandError(f"{exc.message} Nothing was written.") from exc
+            raise CommandError(f"{exc.message} No model was written.") from exc
+        except MemoryError as exc:
+            reason = f"No memory for {plan.batch_size} texts a step ({exc}): try a smaller --batch-size."
+            raise CommandError(f"{reason} No model was written.") from exc
         except OSError as exc:
             raise CommandError(f"{exc.filename or settings.MODELS_DIR}: {exc.strerror or exc}") from exc
         self.stdout.write(self.style.SUCCESS(f"{name} is in {settings.MODELS_DIR}."))
 
     def _train(self, materials: Sequence[Material], *, base: Path, name: str, plan: Plan, console: Console) -> None:
-        """Train both halves; they appear under MODELS_DIR together. Raises ModelInvalid, OSError."""
+        """Train both halves; they appear under MODELS_DIR together. Raises ModelInvalid, MemoryError, OSError."""
         with staged_pair(name) as halves:
             for material in materials:
                 card = _train_half(
