@@ -68,13 +68,14 @@ class Generator:
         from django.db import connection
 
         turns = self._turns(runs)
-        while portion := list(islice(turns, PORTION)):
-            new = [self._new_story(company) for company, number in portion for _ in range(self._wanted(number))]
-            _insert("dashboard_article", ARTICLE, [article for article, _ in new])
-            _insert("dashboard_judgedarticle", JUDGED, [judged for _, judged in new])
-            self._place(portion, [judged[0] for _, judged in new])
-            if self.last_ids["dashboard_analysis"] % 500_000 < PORTION:
-                print(f"{time.strftime('%H:%M:%S')} {self.last_ids['dashboard_analysis']:,} runs", file=sys.stderr)
+        with _without_indexes():
+            while portion := list(islice(turns, PORTION)):
+                new = [self._new_story(company) for company, number in portion for _ in range(self._wanted(number))]
+                _insert("dashboard_article", ARTICLE, [article for article, _ in new])
+                _insert("dashboard_judgedarticle", JUDGED, [judged for _, judged in new])
+                self._place(portion, [judged[0] for _, judged in new])
+                if self.last_ids["dashboard_analysis"] % 500_000 < PORTION:
+                    print(f"{time.strftime('%H:%M:%S')} {self.last_ids['dashboard_analysis']:,} runs", file=sys.stderr)
         _count_successes()
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":  # as autovacuum does in time
@@ -123,6 +124,40 @@ class Generator:
         trigger = "admin" if number % 500 == 7 else "schedule"
         asked = (pk, _spread(pk), company, trigger, status, "{}", at, at, at, at)
         return (*asked, "host:1", 1, STORIES, STORIES, code, code, "naver", revision, found, summary, shown)
+
+
+@contextmanager
+def _without_indexes() -> Iterator[None]:
+    """Write without the large tables' indexes, and make them again afterwards: sorted once, not row by row.
+
+    SQLite keeps those of constraints, which stand in its tables. PostgreSQL looks at no foreign key meanwhile.
+    """
+    from django.db import connection
+
+    tables = ", ".join(f"'{table}'" for table in LARGE_TABLES)
+    if connection.vendor == "postgresql":
+        unique = _query(
+            "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            f" WHERE contype = 'u' AND conrelid::regclass::text IN ({tables})"
+        )
+        kept = "SELECT conname FROM pg_constraint"
+        others = _query(
+            f"SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ({tables}) AND indexname NOT IN ({kept})"
+        )
+        before = [f"ALTER TABLE {table} DROP CONSTRAINT {name}" for table, name, _ in unique]
+        after = [f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}" for table, name, definition in unique]
+        before.append("SET session_replication_role = replica")
+        after.append("SET session_replication_role = DEFAULT")
+    else:
+        others = _query(
+            f"SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name IN ({tables}) AND sql > ''"
+        )
+        before, after = [], []
+    for statement in (*before, *(f"DROP INDEX {name}" for name, _ in others)):
+        _execute(statement)
+    yield
+    for statement in (*(definition for _, definition in others), *after):
+        _execute(statement)
 
 
 def _count_successes() -> None:
@@ -258,6 +293,13 @@ def _query(sql: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return list(cursor.fetchall())
+
+
+def _execute(sql: str) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
 
 
 def calls() -> dict[str, Callable[[], str]]:
