@@ -1,9 +1,10 @@
-"""Where a Docker engine is: kill every part of the compose profile `redis` in turn, and see whether anything is lost.
+"""Where a Docker engine is: ask the compose profile `redis` all that docs/api.md asks, then kill every part in turn.
 
-    docker compose --profile redis up -d --wait && python tests/containers_trial.py
+    docker compose --profile redis up -d --wait
+    NEWS_API_KEY=$(… manage.py create_api_key trial --scope admin) python tests/containers_trial.py
 
-Needs root (it kills with SIGKILL from the host, as a crash would). Prints a row for each part; exits with 1 where a
-call outlasted its time, an analysis was lost, or something did not come back by itself.
+Needs curl, and root (it kills with SIGKILL from the host, as a crash would). Prints a row for each part; exits with 1
+where a call was refused or outlasted its time, an analysis was lost, or something did not come back by itself.
 """
 
 # ruff: noqa: T201  # what it prints is its answer
@@ -12,12 +13,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -135,13 +139,42 @@ def kill(part: str) -> bool:
     return calls[slowest][0] <= CALL_SECONDS
 
 
+def documented_calls() -> list[tuple[str, bool]]:
+    """Return the curls of the API page, its errors left out, and whether each is shown to succeed."""
+    page = (
+        (Path(__file__).resolve().parents[1] / "docs" / "api.md").read_text(encoding="utf-8").split("\n## Errors")[0]
+    )
+    shown = re.findall(r"```bash\n(curl .*?)```\n```json\n(.*?)```", page, re.DOTALL)
+    return [(command, not re.match(r'\{\s*"error_code"', answer)) for command, answer in shown]
+
+
+def ask_documented_calls() -> bool:
+    """Ask each with curl itself, tasks by the ids that were given here; whether every one was answered as shown."""
+    task, fine = "", True
+    calls = documented_calls()
+    for command, succeeds in calls:
+        words = shlex.split(re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", task, command.replace("\\\n", " ")))
+        words = [word.replace("127.0.0.1:8002", f"127.0.0.1:{PORT}") for word in words]
+        asked = [*words, "-sS", "-g", "-H", f"X-API-Key: {KEY}", "-w", "\n%{http_code}"]
+        answer, _, status = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.rpartition("\n")
+        task = (json.loads(answer).get("task_id", task) if answer.startswith("{") else task) or task
+        if command.rstrip().split(" -H")[0].endswith("/trigger"):
+            wait_until(lambda: succeeded(task), f"the analysis of {command}")  # noqa: B023 waited for at once
+        if status.startswith("2") != succeeds:
+            fine = False
+            print(f"{status} {command}{answer}")
+    print(f"{len(calls)} calls of docs/api.md asked with curl{'' if fine else ', not all answered as shown there'}")
+    return fine and bool(calls)
+
+
 def main() -> int:
     for company in COMPANIES:
         call("POST", "/dashboard/companies", {"name": company})
     wait_until(is_whole, "the start")
+    fine = [ask_documented_calls()]
     print("| killed | slowest call | statuses (0: refused) | all ready | asked before | a new one |")
     print("|---|---|---|---|---|---|")
-    fine = [kill(part) for part in PARTS]
+    fine += [kill(part) for part in PARTS]
     wait_until(lambda: set(analyses()) == {"success"}, f"every analysis a success, not {analyses()}")
     print(f"Analyses: {analyses()}")
     return 0 if all(fine) else 1
