@@ -73,7 +73,10 @@ RATE_PER_KEY = env_int(
     at_least=1,
 )
 RATE_PER_ADDRESS = env_int(
-    "RATE_PER_ADDRESS", 60, "Calls a minute of one address without a good key, bad keys among them.", at_least=1
+    "RATE_PER_ADDRESS",
+    60,
+    "Calls a minute of one address without a good key, bad keys among them; and as many tries to sign in.",
+    at_least=1,
 )
 RATE_LIVE = env_int(
     "RATE_LIVE", 60, "Of these, analyses, triggers, tests, and searches with force_refresh.", at_least=1
@@ -451,6 +454,15 @@ CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = (*default_headers, "x-api-key")
 CORS_EXPOSE_HEADERS = ("Retry-After", "X-Request-ID")
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
 AXES_FAILURE_LIMIT = LOGIN_FAILURES
 AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCK_MINUTES)
 # Both together: who guesses locks out nobody else, and knows no name that stays open to guesses from there.

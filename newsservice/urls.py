@@ -17,6 +17,7 @@ from system.views import (
     UnknownRouteView,
     documentation,
     home,
+    sign_in,
 )
 
 # ReDoc writes its styles at run time, and searches in a worker made of a blob.
@@ -46,6 +47,7 @@ urlpatterns = [
     path("docs", swagger, name="docs"),
     path("redoc", redoc, name="redoc"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/login/", sign_in),  # in place of the admin's own, by the same name
     path("admin/", admin.site.urls),
     re_path("", UnknownRouteView.as_view(), name="unknown"),
 ]

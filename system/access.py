@@ -33,7 +33,7 @@ class KeyAuthentication(BaseAuthentication):
         if not settings.API_KEYS_REQUIRED or not (token := _token(request)):
             return None
         if (key := keys.recognise(token)) is None:
-            if throttles.tries_too_often(request._request):
+            if throttles.tries_too_often(request._request, "bad-key"):
                 raise Throttled(wait=throttles.seconds_left())
             raise AuthenticationFailed(_("This API key is not valid: unknown, expired or revoked."))
         structlog.contextvars.bind_contextvars(api_key=key.prefix)

@@ -47,10 +47,10 @@ class CallThrottle(BaseThrottle):
         return seconds_left()
 
 
-def tries_too_often(request: HttpRequest) -> bool:
-    """Count a key that is not good against its address; whether it has been too many."""
+def tries_too_often(request: HttpRequest, what: str) -> bool:
+    """Count a try (a key that is not good, a password) against its address; whether there were too many."""
     address = neighbourhood(client_address(request))
-    return settings.RATE_LIMITS and is_over(f"bad-key:{address}", settings.RATE_PER_ADDRESS)
+    return settings.RATE_LIMITS and is_over(f"{what}:{address}", settings.RATE_PER_ADDRESS)
 
 
 def is_over(what: str, limit: int, *, by: int = 1) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
@@ -24,7 +26,7 @@ from rest_framework.views import APIView
 
 from dashboard import selftest, tasks
 from newsservice.version import VERSION
-from system import probes
+from system import probes, throttles
 from system import serializers as shapes
 from system.access import MayAsk, may_read
 from system.presenters import present_integration, present_ready, present_self_test
@@ -122,9 +124,21 @@ def home(request: HttpRequest) -> HttpResponse:
 def locked_out(
     request: HttpRequest, response: HttpResponse | None, credentials: dict[str, str] | None
 ) -> HttpResponse:
-    """Tell who gave too many wrong passwords how long to wait."""
-    answer = render(request, "admin/locked_out.html", {"minutes": settings.LOGIN_LOCK_MINUTES}, status=429)
-    answer["Retry-After"] = str(60 * settings.LOGIN_LOCK_MINUTES)
+    """Tell who gave too many wrong passwords for a name how long to wait."""
+    return _wait(request, seconds=60 * settings.LOGIN_LOCK_MINUTES, can_be_opened=True)
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """The admin's own, as often as an address may try: with ever new names each try would cost a password's hash."""
+    if request.method == "POST" and throttles.tries_too_often(request, "sign-in"):
+        return _wait(request, seconds=math.ceil(throttles.seconds_left()), can_be_opened=False)
+    return admin.site.login(request)
+
+
+def _wait(request: HttpRequest, *, seconds: int, can_be_opened: bool) -> HttpResponse:
+    context = {"minutes": math.ceil(seconds / 60), "can_be_opened": can_be_opened}
+    answer = render(request, "admin/locked_out.html", context, status=429)
+    answer["Retry-After"] = str(seconds)
     return answer
 
 

@@ -10,6 +10,8 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 
+from system import throttles
+
 pytestmark = pytest.mark.django_db
 
 LOGIN = "/admin/login/"
@@ -86,6 +88,33 @@ def test_a_script_that_asks_is_told_nothing_more():
     answer = sign_in(PASSWORD, **{"X-Requested-With": "XMLHttpRequest", "Origin": APP})
     assert answer.status_code == 429
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_an_address_that_tries_many_names_waits_too(settings, monkeypatch):
+    settings.RATE_LIMITS, settings.RATE_PER_ADDRESS = True, 3
+    monkeypatch.setattr(throttles.time, "time", lambda: 1_800_000_010.0)  # no minute ends within a test
+    names = [f"name{number}" for number in range(5)]
+    assert [sign_in("wrong", name=name).status_code for name in names] == [200, 200, 200, 429, 429]
+    waits = sign_in(PASSWORD, Accept="text/html")
+    assert (waits.status_code, waits.headers["Retry-After"]) == (429, "50")
+    assert "비밀번호를 너무 여러 번 틀렸습니다" in waits.content.decode()
+    assert Client(SERVER_NAME="localhost").get(LOGIN).status_code == 200
+    assert sign_in(PASSWORD, address=THERE).status_code == 302
+    monkeypatch.setattr(throttles.time, "time", lambda: 1_800_000_060.0)
+    assert sign_in(PASSWORD).status_code == 302
+
+
+@pytest.mark.parametrize("weak", ["short1!", "password123", "135792468013", "operator2024"])
+def test_a_weak_password_is_not_taken(weak, admin_client):
+    def taken(password: str) -> bool:
+        operator = User.objects.get(username="operator")
+        form = {"usable_password": "true", "password1": password, "password2": password}
+        admin_client.post(f"/admin/auth/user/{operator.pk}/password/", form)
+        operator.refresh_from_db()
+        return operator.check_password(password)
+
+    assert not taken(weak)
+    assert taken("a-longer-word-12345")
 
 
 # --- other sites ---------------------------------------------------------------------------------------------
