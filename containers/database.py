@@ -14,6 +14,8 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+from psycopg.pq import Conninfo
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from newsservice import settings
@@ -50,10 +52,16 @@ def load() -> None:
                 copy(Path(folder) / name, path)
 
 
+def place() -> dict[str, str]:
+    """Return the variables of libpq for where DATABASE_URL leads, and how: sslmode and its like too."""
+    named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    said = DATABASE["OPTIONS"] | {word: DATABASE[name] for word, name in named.items() if DATABASE[name]}
+    known = {option.keyword.decode(): option.envvar.decode() for option in Conninfo.get_defaults() if option.envvar}
+    return {variable: str(said[word]) for word, variable in known.items() if word in said}
+
+
 def run(program: list[str]) -> None:
-    known = {name: str(DATABASE[name]) for name in ("HOST", "PORT", "USER", "PASSWORD") if DATABASE[name]}
-    place = {f"PG{name}": value for name, value in known.items()}
-    os.execvpe(program[0], program, {**os.environ, **place, "PGDATABASE": DATABASE["NAME"]})  # noqa: S606
+    os.execvpe(program[0], program, {**os.environ, **place()})  # noqa: S606
 
 
 match sys.argv[1:]:

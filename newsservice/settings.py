@@ -109,7 +109,7 @@ HSTS_SECONDS = env_int(
     "HSTS_SECONDS", 365 * 86400, "How long browsers ask by https alone, with HTTPS_ONLY.", at_most=2 * 365 * 86400
 )
 HSTS_SUBDOMAINS = env_bool("HSTS_SUBDOMAINS", False, "Announce the same for all names below the service's.")
-BIND_ADDRESS = env_str("BIND_ADDRESS", "127.0.0.1", "Address to listen on.")
+BIND_ADDRESS = env_str("BIND_ADDRESS", "127.0.0.1", "Address to listen on.").strip("[]")
 PORT = env_int("PORT", 8002, "Port to listen on.", at_least=1, at_most=65535, aliases=["SERVICE_PORT"])
 WEB_WORKERS = env_int(
     "WEB_WORKERS", 1, "Web processes. More than one share a cache only through Redis.", at_least=1, at_most=64
@@ -148,7 +148,8 @@ DATA_DIR = env_path("DATA_DIR", BASE_DIR / "var", "Where the embedded database a
 DATABASE_URL = env_url(
     "DATABASE_URL",
     "",
-    "postgres://user:password@host/name in production; SQLite under DATA_DIR where empty.",
+    "postgres://user:password@host/name in production, with libpq's options behind a ? (sslmode=verify-full); SQLite "
+    "under DATA_DIR where empty.",
     schemes=["sqlite", "postgres", "postgresql"],
     secret=True,
 )
@@ -385,6 +386,8 @@ for name, origins in (
     for origin in origins:
         if not re.fullmatch(r"https?://[^/\s]+", origin) or (name.startswith("CORS") and "*" in origin):
             raise ImproperlyConfigured(f"{name}: {origin!r} is no origin; use https://host.")
+if SENTRY_DSN and not re.fullmatch(r"https?://[^/@]+@[^/@]+/([^?#]*/)?\d+", SENTRY_DSN):
+    raise ImproperlyConfigured("SENTRY_DSN: use https://KEY@HOST/PROJECT, its project a number.")
 if bool(NAVER_CLIENT_ID) != bool(NAVER_CLIENT_SECRET):
     raise ImproperlyConfigured("NAVER_CLIENT_ID and NAVER_CLIENT_SECRET: set both or neither.")
 for name, value in (("NAVER_CLIENT_ID", NAVER_CLIENT_ID), ("NAVER_CLIENT_SECRET", NAVER_CLIENT_SECRET)):
@@ -525,11 +528,14 @@ METRICS_DIR.mkdir(parents=True, exist_ok=True)
 DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(DATABASE_URL or f"sqlite:///{DATA_DIR / 'news.sqlite3'}")
 }
+# What DATABASE_URL says of the connection itself (?sslmode=verify-full&…) stands above what is said here.
+SAID = DATABASES["default"].get("OPTIONS", {})
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        **SAID,
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted server costs no request
@@ -541,6 +547,7 @@ else:
             "timeout": DATABASE_SECONDS,
             "connection_class": BoundedConnection,
         },
+        **SAID,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

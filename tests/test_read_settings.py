@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def start(tmp_path: Path, *, show: str = "PORT", **variables: str) -> subprocess
         ("ML_BATCH_SIZE", "1025"),
         ("TORCH_NUM_THREADS", "1e3"),
         ("LOG_LEVEL", "LOUD"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:port"),
+        ("NAVER_SEARCH_URL", "https:///v1/search"),
         ("WEB_THREADS", "٣٠٠٠"),
         ("NAVER_CLIENT_SECRET_FILE", "/no/such/file"),
     ],
@@ -63,6 +66,148 @@ def test_a_secret_that_is_refused_is_not_told(tmp_path):
 
     assert "REDIS_URL" in outcome.stderr
     assert "hunter2" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "redis://:s3cret/pw@redis.internal:6379/1"),
+        ("REDIS_URL", "redis://:12/s3cret@redis.internal:6379/1"),  # 12 would be a port
+        ("REDIS_URL", "redis://:s3cret#pw@redis.internal"),
+        ("CELERY_BROKER_URL", "rediss://:s3cret?pw@redis.internal"),
+        ("DATABASE_URL", "postgres://news:s3cret/pw@db.internal/news"),
+        ("DATABASE_URL", "postgres://news:12#s3cret@db.internal/news"),
+        ("DATABASE_URL", "postgresql://news:12?s3cret@db.internal/news"),
+        ("DATABASE_URL", "postgres://news:s3cret[@db.internal/news"),
+        ("DATABASE_URL", "postgres://news:s3cret@db.internal:70000/news"),
+        ("NAVER_SEARCH_URL", "http://proxy:s3cret/pw@proxy.internal/v1"),
+    ],
+)
+def test_a_password_that_is_not_quoted_is_refused_with_a_hint_and_not_told(tmp_path, name, value):
+    outcome = start(tmp_path, **{name: value})
+
+    assert outcome.returncode != 0
+    last = outcome.stderr.strip().splitlines()[-1]
+    assert f"ImproperlyConfigured: {name}: its host or port cannot be read" in last
+    assert "%2F" in last
+    assert "s3cret" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "redis://:s3cret%2Fpw%40@redis.internal:6379/1"),
+        ("REDIS_URL", "redis://[::1]:6379/1"),
+        ("DATABASE_URL", "postgres://news@/news?host=/run/postgresql"),
+        ("DATABASE_URL", "postgres:///news"),
+        ("DATABASE_URL", "sqlite://:memory:"),
+        ("DATABASE_URL", "sqlite:////srv/who@where/news.sqlite3"),
+        ("SENTRY_DSN", "https://key:old@sentry.internal:9000/under/a/path/42"),
+        ("NAVER_SEARCH_URL", "https://proxy.internal/@naver/search"),
+    ],
+)
+def test_an_address_that_can_be_read_is_taken(tmp_path, name, value):
+    outcome = start(tmp_path, show=name, **{name: value})
+
+    assert outcome.stdout.strip() == value, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    ["https://sentry.internal", "https://s3cret@sentry.internal", "https://s3cret@sentry.internal/x",
+     "https://s3cret@sentry.internal/1/"],
+)  # fmt: skip
+def test_what_is_no_dsn_is_refused_and_not_told(tmp_path, dsn):
+    outcome = start(tmp_path, SENTRY_DSN=dsn)
+
+    assert "ImproperlyConfigured: SENTRY_DSN: use https://KEY@HOST/PROJECT" in outcome.stderr.splitlines()[-1]
+    assert "s3cret" not in outcome.stderr
+
+
+def test_a_company_nobody_can_be_called_is_refused_before_anything_runs(tmp_path):
+    outcome = subprocess.run(
+        [sys.executable, "manage.py", "sync_schedule"],
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "MONITORED_COMPANIES": f"삼성전자,{'가' * 51}"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+    assert outcome.returncode != 0
+    assert f"(search.E002) MONITORED_COMPANIES: '{'가' * 51}' is no company's name" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "bind"),
+    [("127.0.0.1", "127.0.0.1:8002"), ("::1", "[::1]:8002"), ("[::1]", "[::1]:8002"), ("localhost", "localhost:8002")],
+)
+def test_gunicorn_is_told_an_ipv6_address_in_brackets(tmp_path, address, bind):
+    outcome = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "--print-config"],
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "BIND_ADDRESS": address},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+    assert f"['{bind}']" in outcome.stdout, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        (
+            "postgres://news@db/news?sslmode=verify-full&sslrootcert=/etc/ca.pem&connect_timeout=9",
+            {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem", "connect_timeout": 9, "pool": ...},
+        ),
+        ("postgres://news@db/news", {"connect_timeout": 5, "pool": ...}),
+        ("sqlite:////srv/news.sqlite3?timeout=60", {"timeout": 60, "transaction_mode": "IMMEDIATE"}),
+    ],
+)
+def test_what_the_databases_address_says_of_the_connection_is_kept(tmp_path, url, kept):
+    script = (
+        "import json; from newsservice import settings\n"
+        "print(json.dumps(settings.DATABASES['default']['OPTIONS'], default=str))"
+    )
+    outcome = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "DATABASE_URL": url},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    options = json.loads(outcome.stdout)
+
+    assert all(options[name] == value for name, value in kept.items() if value is not ...)
+    assert options.keys() >= kept.keys()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["manage.py", "migrate"],
+        ["containers/database.py", "run", "pg_dump"],
+        ["containers/database.py", "run", "psql"],
+    ],
+)
+def test_a_server_without_tls_is_refused_where_the_address_asks_for_it(tmp_path, postgres_url, command):
+    outcome = subprocess.run(
+        [sys.executable, *command],
+        env={
+            "PATH": os.environ["PATH"],
+            "DATA_DIR": str(tmp_path),
+            "DATABASE_URL": f"{postgres_url}?sslmode=verify-full&sslrootcert={__file__}",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
+
+    assert outcome.returncode != 0
+    assert "server does not support SSL" in outcome.stderr
 
 
 @pytest.mark.parametrize(
