@@ -8,7 +8,8 @@ from gunicorn.arbiter import Arbiter
 from newsservice import settings
 from newsservice.version import VERSION
 
-bind = f"{settings.BIND_ADDRESS}:{settings.PORT}"
+host = f"[{settings.BIND_ADDRESS}]" if ":" in settings.BIND_ADDRESS else settings.BIND_ADDRESS  # IPv6
+bind = f"{host}:{settings.PORT}"
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS
 worker_class = "gthread"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
@@ -21,6 +22,10 @@ T = TypeVar("T")
 
 TRUE = {"true", "1", "yes", "on"}
 FALSE = {"false", "0", "no", "off"}
+
+WITHOUT_HOST = ("sqlite://", "unix://")  # files of this machine
+MAY_LACK_HOST = ("postgres", "postgresql")  # a socket of this machine, or a host among the options
+QUOTING = "in user and password write / as %2F, @ as %40, : as %3A, # as %23, ? as %3F, % as %25"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +130,22 @@ def env_url(name: str, default: str, help: str, *, schemes: Sequence[str], secre
     def parse(text: str) -> str:
         if not text.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise ValueError(f"use an address that starts with {' or '.join(f'{s}://' for s in schemes)}")
+        if not text.startswith(WITHOUT_HOST) and not _has_host(text, quoted=secret):
+            raise ValueError(f"its host or port cannot be read; {QUOTING}")
         return text
 
     return _read(name, default, help, parse, default, secret=secret)
+
+
+def _has_host(url: str, *, quoted: bool) -> bool:
+    """Whether host and port of an address can be read; where `quoted`, an @ behind them is a password cut short."""
+    try:
+        parts = urlsplit(url)
+        is_whole = bool(parts.hostname or parts.scheme in MAY_LACK_HOST) and parts.port != 0
+    except ValueError:
+        return False
+    behind = url.partition("://")[2].removeprefix(parts.netloc)
+    return is_whole and not (quoted and "@" in behind)
 
 
 def env_path(name: str, default: Path, help: str, *, base: Path) -> Path:
@@ -156,8 +174,8 @@ def _read(
         try:
             return parse(text)
         except ValueError as exc:
-            said = variable if secret else f"{variable}={text!r}"
-            raise ImproperlyConfigured(f"{said}: {exc}.") from exc
+            said = variable if secret or "@" in text else f"{variable}={text!r}"  # a password stands before an @
+            raise ImproperlyConfigured(f"{said}: {exc}.") from None
     return default
 
 

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core import checks
 
 from newsservice.outgoing import is_refused
+from search.errors import InvalidName
+from search.text import normalize_company
 
 
 @checks.register()
@@ -29,6 +31,19 @@ def check_addresses(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
     if host and settings.NAVER_CLIENT_ID and not _is_loopback(host):
         said = f"NAVER_SEARCH_URL sends the key of Naver to {host} in plain text."
         messages.append(checks.Warning(said, hint="Use https://.", id="search.W002"))
+    return messages
+
+
+@checks.register("companies")
+def check_companies(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[checks.CheckMessage]:
+    """E002: what is to be watched is no company's name."""
+    messages: list[checks.CheckMessage] = []
+    for name in settings.MONITORED_COMPANIES:
+        try:
+            normalize_company(name)
+        except InvalidName as exc:
+            said = f"MONITORED_COMPANIES: {name!r} is no company's name."
+            messages.append(checks.Error(said, hint=str(exc), id="search.E002"))
     return messages
 
 

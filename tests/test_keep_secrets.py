@@ -145,6 +145,10 @@ def test_a_running_service_tells_none_of_its_secrets(tmp_path, naver, secretive)
     [
         ("DATABASE_URL", "mysql://news:dbpass-Wd52Hs@db.internal/news"),
         ("REDIS_URL", "http://:redispass-Ke67Jp@redis.internal"),
+        ("DATABASE_URL", "postgres://news:dbpass-Wd52Hs/x@db.internal/news"),
+        ("REDIS_URL", "redis://:redispass-Ke67Jp/x@redis.internal"),
+        ("CELERY_BROKER_URL", "redis://:12/brokerpass-Ny18Fc@queue.internal"),
+        ("SENTRY_DSN", "https://sentrykeyRb61Tz@sentry.internal/project"),
         ("CELERY_BROKER_URL", "amqp://guest:brokerpass-Ny18Fc@queue.internal"),
         ("NAVER_CLIENT_ID", "naverid-Xq71Lw\u200b"),
     ],

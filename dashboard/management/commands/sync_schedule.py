@@ -9,7 +9,7 @@ from dashboard.schedules import sync_schedule
 
 class Command(BaseCommand):
     help = "Declare the schedule and the watched companies; what an operator has changed stays."
-    requires_system_checks = ()
+    requires_system_checks = ("companies",)
 
     def handle(self, **options: object) -> None:
         entries, companies = sync_schedule()

@@ -150,7 +150,8 @@ def _wait_for_end(run: Analysis) -> None:
 
 
 def _address() -> str:
-    return f"http://{_reachable()}:{settings.PORT}"
+    host = _reachable()
+    return f"http://[{host}]:{settings.PORT}" if ":" in host else f"http://{host}:{settings.PORT}"
 
 
 def _as_interrupt(signum: int, frame: FrameType | None) -> None:
