@@ -8,6 +8,7 @@ import re
 import shlex
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 import pytest
 from django.conf import settings
 from django.core.management import call_command, get_commands, load_command_class
+from django.http import HttpResponse
 from django.test import Client
 
 from dashboard import selectors, selftest, services, workers
@@ -117,8 +119,19 @@ def slugs(document: str) -> set[str]:
 # --- answers -------------------------------------------------------------------------------------------------
 
 
-def ask_curl(command: str, client: Client) -> Any:
-    """Send what a curl command of a document sends; return the JSON it brings."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a command of a document sends."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    content_type: str
+    body: str
+
+
+def read_curl(command: str) -> tuple[Asked, bool]:
+    """Return what a curl command sends, and whether it prints the status too."""
     curl = argparse.ArgumentParser(prog="curl", exit_on_error=False)
     curl.add_argument("-X", dest="method", default="GET")
     curl.add_argument("-H", dest="headers", action="append", default=[])
@@ -126,14 +139,41 @@ def ask_curl(command: str, client: Client) -> Any:
     curl.add_argument("-w", dest="write_out", choices=["%{http_code}"])
     curl.add_argument("url")
     asked = curl.parse_args(shlex.split(command.replace("\\\n", " "))[1:])
-    assert asked.url.startswith(f"{SERVICE}/")
-
     headers = dict(header.split(": ", 1) for header in asked.headers)
-    default_type = "application/x-www-form-urlencoded" if asked.data else ""
-    content_type = headers.pop("Content-Type", default_type)
-    path = asked.url.removeprefix(SERVICE)
-    answer = client.generic(asked.method, path, asked.data, content_type=content_type, headers=headers)
-    return json.loads(answer.content + (str(answer.status_code).encode() if asked.write_out else b""))
+    content_type = headers.pop("Content-Type", "application/x-www-form-urlencoded" if asked.data else "")
+    return _asked(asked, headers=headers, content_type=content_type, body=asked.data), bool(asked.write_out)
+
+
+def read_powershell(command: str) -> Asked:
+    """Return what Invoke-RestMethod sends. A text in single quotes means the same to PowerShell as to a shell."""
+    (headers,) = re.findall(r" -Headers @\{(.*?)\}", command) or [""]
+    invoke = argparse.ArgumentParser(prog="Invoke-RestMethod", exit_on_error=False)
+    invoke.add_argument("-Method", dest="method", choices=["Get", "Post", "Delete"], default="Get")
+    invoke.add_argument("-ContentType", dest="content_type", default="")
+    invoke.add_argument("-Body", dest="body", default="")
+    invoke.add_argument("url")
+    name, *arguments = shlex.split(command.replace(f" -Headers @{{{headers}}}", ""))
+    assert name == "Invoke-RestMethod"
+    asked = invoke.parse_args(arguments)
+    given = dict(re.findall(r"'([^']+)' = '([^']+)'", headers))
+    return _asked(asked, headers=given, content_type=asked.content_type, body=asked.body)
+
+
+def _asked(read: argparse.Namespace, *, headers: dict[str, str], content_type: str, body: str) -> Asked:
+    assert read.url.startswith(f"{SERVICE}/")
+    path = read.url.removeprefix(SERVICE)
+    return Asked(method=read.method.upper(), path=path, headers=headers, content_type=content_type, body=body)
+
+
+def send(asked: Asked, client: Client) -> HttpResponse:
+    return client.generic(asked.method, asked.path, asked.body, content_type=asked.content_type, headers=asked.headers)
+
+
+def ask_curl(command: str, client: Client) -> Any:
+    """Send what a curl command of a document sends; return the JSON it brings."""
+    asked, with_status = read_curl(command)
+    answer = send(asked, client)
+    return json.loads(answer.content + (str(answer.status_code).encode() if with_status else b""))
 
 
 def answers_of(document: str) -> list[tuple[str, Any]]:
@@ -226,6 +266,19 @@ def test_every_curl_brings_the_answer_that_is_shown(document, started_service):
         wrong = list(differences(expected, real, whole=document == "docs/api.md"))
         assert not wrong, f"{command}\n" + "\n".join(wrong)
         work()
+
+
+@pytest.mark.parametrize("document", ["docs/migrating.md", "docs/migrating.ko.md"])
+def test_powershell_asks_what_curl_asks(document, started_service):
+    (shown,) = (content for language, content in blocks(document) if language == "powershell")
+    (above,) = (content for language, content in blocks(document) if content.count("curl ") > 1)
+    calls = [read_powershell(line) for line in shown.splitlines()]
+    curls = [read_curl(line)[0] for line in above.splitlines()]
+    in_utf8 = {"application/json": "application/json; charset=utf-8", "": ""}
+    assert calls == [replace(curl, content_type=in_utf8[curl.content_type]) for curl in curls]
+    for call in calls:
+        answer = send(call, started_service)
+        assert answer.status_code < 300, (call, answer.content.decode())
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:
