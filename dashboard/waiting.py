@@ -48,7 +48,7 @@ def analysis_on_a_worker(
     """
     company = normalize_company(name)
     deadline = time.monotonic() + wait_seconds
-    kept = search.kept_analysis(company, options) if options.mode == "use" else None
+    kept = search.kept_analysis(company, options, counts=True) if options.mode == "use" else None
     if kept and not kept.is_stale:
         return kept
     asked = asdict(replace(options, mode="refresh") if kept else options)

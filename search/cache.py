@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SHAPE = 1  # raise it whenever a kept dataclass changes its meaning
+PORTION = 100  # answers read at once
 JITTER = 0.1  # share of a lifetime by which it varies, so that what was made together is not remade together
 
 Mode = Literal["use", "refresh", "bypass"]  # look first · skip the look, then rewrite · touch nothing
@@ -60,6 +61,14 @@ class Kept(msgspec.Struct, Generic[T]):
     value: T
     subject: str
     stored_at: float  # seconds since the epoch
+    fresh_until: float
+
+
+class Head(msgspec.Struct):
+    """A Kept without its value, of which no object is made."""
+
+    subject: str
+    stored_at: float
     fresh_until: float
 
 
@@ -114,6 +123,14 @@ def peek(slot: Slot[T], *, suffices: Callable[[T], bool]) -> Answer[T] | None:
     if not kept or not suffices(kept.value):
         return None
     return Answer(value=kept.value, is_hit=True, is_stale=kept.fresh_until <= time.time())
+
+
+def heads(keys: Sequence[str]) -> dict[str, Head]:
+    """Return the heads of what is kept under these keys, a portion at a time in memory."""
+    if not settings.CACHE_ENABLED:
+        return {}
+    portions = (keys[start : start + PORTION] for start in range(0, len(keys), PORTION))
+    return {key: head for portion in portions for key, head in store.get_many(portion, Head).items()}
 
 
 # --- one computation at a time -------------------------------------------------------------------------------

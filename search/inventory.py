@@ -9,7 +9,7 @@ import msgspec
 import zstandard
 
 from search import predictions, store
-from search.cache import Kept, subject_prefix
+from search.cache import Head, Kept, subject_prefix
 from search.types import Analysis
 
 KINDS = ("search", "analysis", "news")  # of a company; of words
@@ -28,14 +28,6 @@ class Entry:
     fresh_until: float
     size_bytes: int  # as stored, compressed
     hits: int
-
-
-class _Head(msgspec.Struct):
-    """A Kept without its value, which need not be read."""
-
-    subject: str
-    stored_at: float
-    fresh_until: float
 
 
 def entries(kinds: Iterable[str] = KINDS) -> list[Entry]:
@@ -92,14 +84,14 @@ def _kept_analyses(keys: Sequence[str]) -> list[Analysis]:
     return [kept.value for kept in store.get_many(analyses, Kept[Analysis]).values()]
 
 
-def _head(data: bytes) -> _Head | None:
+def _head(data: bytes) -> Head | None:
     try:
-        return msgspec.json.decode(zstandard.decompress(data), type=_Head)
+        return msgspec.json.decode(zstandard.decompress(data), type=Head)
     except (msgspec.MsgspecError, zstandard.ZstdError):
         return None
 
 
-def _entry(key: str, head: _Head, *, size: int, hits: int) -> Entry:
+def _entry(key: str, head: Head, *, size: int, hits: int) -> Entry:
     return Entry(
         key=key,
         kind=key.partition(":")[0],

@@ -56,12 +56,12 @@ class Options:
 
 def search_news(text: str, options: Options) -> Answer[SearchResult]:
     """Search by words. Raises InvalidName, ProviderError."""
-    return _search(_query(normalize_query(text), options, is_company=False), options)
+    return _answer(_query(normalize_query(text), options, is_company=False), options)
 
 
 def search_company(name: str, options: Options) -> Answer[SearchResult]:
     """Search a company's news. Raises InvalidName, ProviderError."""
-    return _search(_company_query(name, options), options)
+    return _answer(_company_query(name, options), options)
 
 
 def analyze_company(
@@ -85,15 +85,32 @@ def analyze_company(
         suffices=lambda kept: _analysis_suffices(kept, options),
         mode=options.mode,
     )
-    _log("analysis", query.text, answer, started)
+    _log("analysis", query.text, answer, options.mode, started)
+    _count(answer, options.mode, started)
     return replace(answer, value=_shown(answer.value, options))
 
 
-def kept_analysis(name: str, options: Options) -> Answer[Analysis] | None:
-    """Return a company's analysis if the cache holds one, fresh or stale; ask nobody. Raises InvalidName."""
+def kept_analysis(name: str, options: Options, *, counts: bool = False) -> Answer[Analysis] | None:
+    """Return a company's analysis if the cache holds one, fresh or stale; ask nobody. Raises InvalidName.
+
+    `counts`: it answers somebody, so that a hit is one of the cache's; a miss is counted by who then makes it.
+    """
     query = _company_query(name, options)
+    started = time.perf_counter()
     answer = cache.peek(_analysis_slot(query), suffices=lambda kept: _analysis_suffices(kept, options))
+    if answer and counts:
+        _log("analysis", query.text, answer, options.mode, started)
+        _count(answer, options.mode, started)
     return answer and replace(answer, value=_shown(answer.value, options))
+
+
+def kept_until(companies: Sequence[KnownCompany], options: Options) -> dict[str, float]:
+    """Return until when the analysis that the cache holds of each company is fresh, seconds since the epoch.
+
+    A company whose analysis it has lost is missing. Asks nobody, and reads no analysis but its head.
+    """
+    slots = {_analysis_slot(_query_of(company, options)).key: company.name for company in companies}
+    return {slots[key]: head.fresh_until for key, head in cache.heads(list(slots)).items()}
 
 
 def search_batch(requests: Sequence[tuple[str, Options]]) -> list[Outcome]:
@@ -141,8 +158,11 @@ def known_company(name: str) -> KnownCompany:
 
 
 def _company_query(name: str, options: Options) -> SearchQuery:
-    known = known_company(name)
-    return replace(_query(known.name, options, is_company=True), aliases=tuple(sorted(known.aliases)))
+    return _query_of(known_company(name), options)
+
+
+def _query_of(company: KnownCompany, options: Options) -> SearchQuery:
+    return replace(_query(company.name, options, is_company=True), aliases=tuple(sorted(company.aliases)))
 
 
 def _query(text: str, options: Options, *, is_company: bool) -> SearchQuery:
@@ -187,6 +207,13 @@ def _analysis_suffices(kept: Analysis, options: Options) -> bool:
     return _suffices(kept.found, options) and len(kept.judged) + kept.refused >= _reach(kept.found, options)
 
 
+def _answer(query: SearchQuery, options: Options) -> Answer[SearchResult]:
+    started = time.perf_counter()
+    answer = _search(query, options)
+    _count(answer, options.mode, started)
+    return answer
+
+
 def _search(query: SearchQuery, options: Options, *, serve_stale: bool = True) -> Answer[SearchResult]:
     """Return all known stories of a query: at least `max_results`, unless there are no more."""
     provider = current_provider()
@@ -206,7 +233,7 @@ def _search(query: SearchQuery, options: Options, *, serve_stale: bool = True) -
         mode=options.mode,
         serve_stale=serve_stale,
     )
-    _log("search", query.text, answer, started)
+    _log("search", query.text, answer, options.mode, started)
     return answer
 
 
@@ -300,9 +327,14 @@ def _announce(analysis: Analysis, *, trigger: str) -> int | None:
     return ids[0] if ids else None
 
 
-def _log(kind: str, subject: str, answer: Answer[SearchResult] | Answer[Analysis], started: float) -> None:
+def _log(kind: str, subject: str, answer: Answer[SearchResult] | Answer[Analysis], mode: Mode, started: float) -> None:
     elapsed = 1000 * (time.perf_counter() - started)
-    outcome = "stale" if answer.is_stale else "hit" if answer.is_hit else "miss"
-    CACHE_LOOKS.labels(kind, outcome).inc()
-    usage.record(is_hit=answer.is_hit, milliseconds=elapsed)
+    if mode == "use":  # any other does not look
+        CACHE_LOOKS.labels(kind, "stale" if answer.is_stale else "hit" if answer.is_hit else "miss").inc()
     logger.info("%s %r cache_hit=%s stale=%s %.1f ms", kind, subject, answer.is_hit, answer.is_stale, elapsed)
+
+
+def _count(answer: Answer[SearchResult] | Answer[Analysis], mode: Mode, started: float) -> None:
+    """Count an answer to somebody who would have taken one from the cache: once, whatever it was made of."""
+    if mode == "use":
+        usage.record(is_hit=answer.is_hit, milliseconds=1000 * (time.perf_counter() - started))

@@ -191,8 +191,7 @@ def test_status_has_real_numbers(client, company, worker):
     assert status["next_analysis_at"] is not None
     assert status["analysis_results"]["한빛전자"]["news_count"] > 0
     assert status["analysis_results"]["한빛전자"]["analysis_method"] == "keyword_fallback"
-    # One live analysis is two answers, both misses; three more are hits.
-    assert status["performance"]["cache_hit_rate"] == pytest.approx(3 / 5)
+    assert status["performance"]["cache_hit_rate"] == pytest.approx(3 / 4)  # the first was live
     assert status["performance"]["avg_response_time_ms"] > 0
 
 
@@ -269,7 +268,30 @@ def test_cache_info_tells_the_truth(client, company):
     assert kept["hit_count"] == 2
     assert 0 < kept["ttl_seconds"] <= 24 * 3600
     assert kept["cache_size_kb"] > 1
-    assert (body["hits_24h"], body["misses_24h"]) == (2, 2)
+    assert (body["hits_24h"], body["misses_24h"]) == (2, 1)
+
+
+def test_the_cache_is_judged_by_what_people_ask_and_not_by_what_workers_make(client, company):
+    for _ in range(3):
+        analyze(1)
+    client.post("/api/v1/search/companies/한빛전자/analyze", {"force_refresh": True}, format="json")
+    asked = client.get(f"{BASE}/cache/info").json()
+    assert (asked["hits_24h"], asked["misses_24h"]) == (0, 0)
+
+    client.post("/api/v1/search/companies/한빛전자/analyze", {"max_results": 5}, format="json")
+    client.post("/api/v1/search/companies/한빛전자", {"max_results": 5}, format="json")
+    client.post("/api/v1/search/companies/가람은행/analyze")
+    asked = client.get(f"{BASE}/cache/info").json()
+    assert (asked["hits_24h"], asked["misses_24h"]) == (2, 1)
+
+
+def test_a_kept_answer_is_a_hit_where_workers_make_them(client, company, worker, settings):
+    analyze(1)
+    settings.BACKGROUND = "celery"
+    assert client.post("/api/v1/search/companies/한빛전자/analyze").json()["analysis_metadata"]["cache_hit"] is True
+    asked = client.get(f"{BASE}/cache/info").json()
+
+    assert (asked["hits_24h"], asked["misses_24h"]) == (1, 0)
 
 
 def test_deleting_a_company_clears_every_layer_of_it_and_nothing_else(client, company, naver):
