@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
@@ -20,9 +21,11 @@ from dashboard.models import Analysis, Article, Company
 from search import services as search
 from search.companies import squeeze
 from search.text import normalize_company
+from search.types import KnownCompany
 
 Status = Analysis.Status
 QUEUE_PORTION = 1000
+REFRESHED_AT_ONCE = 20  # companies out of the cache, every ten minutes: what all have lost is made anew over hours
 NAMES_SHOWN = 500  # in an error; a longer list helps nobody
 IDS_AT_ONCE = 30_000  # that one statement may name: SQLite takes 32,766
 
@@ -60,10 +63,19 @@ def due_runs() -> list[int]:
 
 
 def companies_out_of_cache() -> list[str]:
-    """Return the watched companies analysed before whose answer the cache has lost, or holds as stale."""
-    options = search.Options(max_results=settings.ANALYSIS_MAX_RESULTS)
-    answers = {name: search.kept_analysis(name, options) for name in monitored_names() if settings.CACHE_ENABLED}
-    return [name for name, answer in answers.items() if answer is None or answer.is_stale]
+    """Return the watched companies whose analysis the cache has lost or holds as stale, REFRESHED_AT_ONCE of them.
+
+    Those tried longest ago come first. A company is left to the schedule for as long as its interval, and for good
+    where nothing was ever found: what is empty is kept for minutes, and would be asked for again and again.
+    """
+    if not settings.CACHE_ENABLED:
+        return []
+    overdue = [status for status in statuses(with_summaries=False) if _is_overdue(status)]
+    known = [KnownCompany(name=one.company.name, aliases=tuple(one.company.aliases)) for one in overdue]
+    fresh_until = search.kept_until(known, search.Options(max_results=settings.ANALYSIS_MAX_RESULTS))
+    out = [one for one in overdue if _is_out(one, fresh_until.get(one.company.name))]
+    out.sort(key=lambda one: one.last.pk if one.last else 0)
+    return [one.company.name for one in out[:REFRESHED_AT_ONCE]]
 
 
 def monitored() -> QuerySet[Company]:
@@ -157,6 +169,20 @@ def newest_articles(count: int) -> list[Article]:
 
 def worker_count() -> int:
     return len(workers.alive())
+
+
+def _is_overdue(status: CompanyStatus) -> bool:
+    """Whether a company's newest success is older than its interval."""
+    minutes = status.company.interval_minutes or settings.ANALYSIS_SCHEDULE_MINUTES
+    found_at = status.latest and status.latest.finished_at
+    return bool(found_at and timezone.now() - found_at > timedelta(minutes=minutes))
+
+
+def _is_out(status: CompanyStatus, fresh_until: float | None) -> bool:
+    """Whether the cache has lost a company's answer, or holds one with stories as stale."""
+    if fresh_until is None:
+        return True
+    return fresh_until <= time.time() and bool(status.latest and status.latest.total)
 
 
 def _successes(company: Company) -> QuerySet[Analysis]:

@@ -134,6 +134,6 @@ def prune_history() -> None:
 
 @shared_task
 def refresh_cache() -> None:
-    """Have watched companies analysed again whose answer the cache has lost or holds as stale."""
+    """Have watched companies analysed again that the schedule has missed and the cache has lost: a few at a time."""
     for name in selectors.companies_out_of_cache():
         announce(services.request_analysis(name, trigger=Analysis.Trigger.SCHEDULE).pk)

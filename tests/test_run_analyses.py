@@ -12,6 +12,7 @@ from django_celery_beat.models import PeriodicTask
 from dashboard import embedded, selectors, services, tasks, workers
 from dashboard.models import Analysis, Article, Company, JudgedArticle
 from dashboard.schedules import ENTRIES, sync_schedule
+from search import inventory
 from search.services import Options, analyze_company
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("successes_are_counted")]
@@ -354,17 +355,93 @@ def test_the_schedule_is_declared_without_losing_an_operators_edits(settings):
         assert 0 < entry.expire_seconds <= every  # gone before the next one comes
 
 
-def test_the_cache_is_refreshed_where_it_lost_a_watched_company(naver):
-    Company.objects.create(name="한빛전자", is_watched=True)
-    analyze_company("한빛전자", Options(max_results=100))
+def refreshed() -> list[str]:
+    """Return the companies that a round of refreshing the cache queues, in the order of the queue."""
     tasks.refresh_cache.run()
-    assert not Analysis.objects.filter(status=Status.QUEUED).exists()
+    queued = Analysis.objects.filter(status=Status.QUEUED).order_by("pk")
+    names = list(queued.values_list("company__name", flat=True))
+    queued.delete()
+    return names
 
-    from search import inventory
 
+def analyzed(name: str, *, ago: timedelta) -> Company:
+    """Return a watched company whose one analysis, found in the cache too, is so old."""
+    company, _ = Company.objects.get_or_create(name=name)
+    Company.objects.filter(pk=company.pk).update(is_watched=True)
+    analyze_company(name, Options(max_results=100, mode="refresh"))
+    Analysis.objects.filter(company=company).update(finished_at=timezone.now() - ago)
+    return company
+
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def test_the_cache_is_refreshed_where_it_lost_a_company_the_schedule_has_missed(naver):
+    analyzed("한빛전자", ago=HOUR)
+    assert refreshed() == []
     inventory.forget_subject("한빛전자")
-    tasks.refresh_cache.run()
-    assert Analysis.objects.filter(status=Status.QUEUED).count() == 1
+
+    assert refreshed() == ["한빛전자"]
+
+
+def test_a_company_with_aliases_is_looked_for_under_its_own_key(naver):
+    Company.objects.create(name="한빛전자", aliases=["한빛 일렉트로닉스", "HBE"])
+    analyzed("한빛전자", ago=HOUR)
+
+    assert refreshed() == []
+
+
+def test_refreshing_the_cache_leaves_a_company_to_its_own_interval(naver):
+    company = analyzed("한빛전자", ago=HOUR)
+    Company.objects.filter(pk=company.pk).update(interval_minutes=24 * 60)
+    inventory.forget_subject("한빛전자")
+    assert refreshed() == []
+
+    Analysis.objects.filter(company=company).update(finished_at=timezone.now() - DAY - HOUR)
+    assert refreshed() == ["한빛전자"]
+
+
+def test_a_company_never_analysed_is_the_schedules(naver):
+    Company.objects.create(name="한빛전자", is_watched=True)
+
+    assert refreshed() == []
+
+
+def test_an_empty_analysis_is_not_made_anew_because_it_is_stale(naver, settings):
+    naver.items = []
+    settings.EMPTY_CACHE_SECONDS = 0
+    analyzed("한빛전자", ago=HOUR)
+
+    assert refreshed() == []
+
+
+def test_a_stale_analysis_with_stories_is_made_anew(naver, settings):
+    settings.ANALYSIS_CACHE_SECONDS = 0
+    analyzed("한빛전자", ago=HOUR)
+
+    assert refreshed() == ["한빛전자"]
+
+
+def test_what_all_have_lost_is_refreshed_a_few_at_a_time_and_in_turn(naver, monkeypatch):
+    monkeypatch.setattr(selectors, "REFRESHED_AT_ONCE", 2)
+    for name in ("가람은행", "나래항공", "다온물산"):
+        analyzed(name, ago=HOUR)
+    inventory.forget_all()
+    assert refreshed() == ["가람은행", "나래항공"]
+
+    for name in ("가람은행", "나래항공"):
+        run = services.request_analysis(name, trigger="schedule")
+        Analysis.objects.filter(pk=run.pk).update(status=Status.ERROR, finished_at=timezone.now())
+    assert refreshed() == ["다온물산", "가람은행"]
+
+
+def test_refreshing_the_cache_costs_as_many_queries_for_many_companies_as_for_one(
+    naver, django_assert_max_num_queries
+):
+    for number in range(5):
+        analyzed(f"회사{number}", ago=HOUR)
+    with django_assert_max_num_queries(4):
+        assert selectors.companies_out_of_cache() == []
 
 
 def test_a_worker_on_this_host_whose_process_is_gone_is_dead():
