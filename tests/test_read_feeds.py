@@ -363,6 +363,16 @@ def test_of_a_redirect_no_body_is_read(moved):
     assert time.monotonic() - started < 1  # ten bodies of five seconds
 
 
+def test_of_a_failure_that_is_tried_again_no_body_is_read(feeds):
+    with StandIn(lambda exchange: exchange.trickle(seconds=5, status=503)).running() as stand_in:
+        client = http.session(GuardedAdapter(max_retries=http.RetryFaults.default_policy()))
+        started = time.monotonic()
+        with pytest.raises(ProviderTimeout):
+            http.get(client, stand_in.url, provider="rss")
+        assert len(stand_in.calls) == 3
+    assert time.monotonic() - started < 3
+
+
 def test_redirects_are_followed_so_many_times_and_no_more(moved):
     client = http.session(GuardedAdapter())
     with pytest.raises(ProviderError, match="TooManyRedirects"):

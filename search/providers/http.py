@@ -57,12 +57,9 @@ class RetryFaults(Retry):
         if isinstance(error, ReadTimeoutError):
             raise error
         further = super().increment(method, url, response, error, _pool, _stacktrace)
-        try:
-            self.before_retry()
-        except ProviderError:
-            if response is not None:
-                response.drain_conn()  # as urllib3 does where there is no further try: the connection is used again
-            raise
+        if response is not None:
+            response.close()  # else urllib3 reads the body to its end before it tries again, however long that is
+        self.before_retry()
         PROVIDER_CALLS.labels(self.provider, "retried").inc()
         return further
 
