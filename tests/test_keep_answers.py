@@ -285,7 +285,9 @@ def test_the_same_text_is_never_judged_twice(naver, monkeypatch):
 
     judged: list[str] = []
     classify = Pair.classify
-    monkeypatch.setattr(Pair, "classify", lambda self, texts: (judged.extend(texts), classify(self, texts))[1])
+    monkeypatch.setattr(
+        Pair, "classify", lambda self, texts, **how: (judged.extend(texts), classify(self, texts, **how))[1]
+    )
     analyze_company("한빛전자", FIFTY)
     analyze_company("한빛전자", Options(max_results=50, sort="date"))
     analyze_company("한빛전자", Options(max_results=50, mode="refresh"))
