@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from dashboard import history
 from dashboard.errors import CompanyExists, NotMonitored
 from dashboard.models import Company
 from dashboard.selectors import NAMES_SHOWN, monitored_names
@@ -31,7 +32,18 @@ def change(current: str, /, **fields: object) -> Company:
 
 def remove(name: str) -> None:
     """Forget a company and its history. Raises InvalidName, NotMonitored."""
-    known(name).delete()
+    forget(known(name))
+
+
+def forget(company: Company) -> None:
+    """Delete a company and its history, which may be a year's: in portions, its oldest runs first.
+
+    Whatever ends it half way leaves a company that nobody watches with its newest runs; asked again, it goes on there.
+    Call it outside any transaction: each portion is one of its own.
+    """
+    Company.objects.filter(pk=company.pk).update(is_watched=False)
+    history.delete_runs_of(company)
+    company.delete()  # and the run that is open, whose worker then finds no row of its own
 
 
 def known(name: str) -> Company:

@@ -50,6 +50,11 @@ def prune() -> Pruned:
     return Pruned(analyses=analyses, articles=articles, companies=companies)
 
 
+def delete_runs_of(company: Company) -> int:
+    """Delete a company's finished runs, oldest first; return how many went."""
+    return _delete(Analysis.objects.filter(company=company, status__in=(Status.SUCCESS, Status.ERROR)).order_by("pk"))
+
+
 def _expired(before: datetime) -> QuerySet[Analysis]:
     return Analysis.objects.filter(_newer_success() | Q(status=Status.ERROR), finished_at__lt=before)
 

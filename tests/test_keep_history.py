@@ -308,7 +308,15 @@ def real_database(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, s
 def test_all_of_it_holds_on_real_databases(real_database, tmp_path):
     """The tests of history once more, the ones with several writers included."""
     root = Path(__file__).parent
-    files = [root / name for name in ("test_keep_history.py", "test_prune_history.py", "test_query_counts.py")]
+    files = [
+        root / name
+        for name in (
+            "test_keep_history.py",
+            "test_prune_history.py",
+            "test_forget_a_company.py",
+            "test_query_counts.py",
+        )
+    ]
     command = [sys.executable, "-m", "pytest", "-n", "0", "-k", "not real_databases", *map(str, files)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= {"DATA_DIR": str(tmp_path), "REDIS_URL": "", **real_database}

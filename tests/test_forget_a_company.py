@@ -1,0 +1,112 @@
+"""A company goes with all its history, however long: in portions, and from where the last try ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection
+from django.urls import reverse
+from django.utils import timezone
+
+from dashboard import history
+from dashboard.models import Analysis, Company
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("successes_are_counted")]
+
+Status = Analysis.Status
+RUNS = 3_000  # of the company; every third failed
+PATH = "/api/v1/dashboard/companies/한빛전자"
+
+
+def company_with_runs(name: str, count: int) -> Company:
+    company = Company.objects.create(name=name, is_watched=True)
+    at = timezone.now() - timedelta(days=1)
+    Analysis.objects.bulk_create(
+        Analysis(
+            company=company,
+            trigger="schedule",
+            status=Status.SUCCESS if number % 3 else Status.ERROR,
+            queued_at=at,
+            run_after=at,
+            finished_at=at,
+        )
+        for number in range(count)
+    )
+    history.recount()
+    return company
+
+
+@pytest.fixture
+def company() -> Company:
+    company_with_runs("가람은행", 10)
+    return company_with_runs("한빛전자", RUNS)
+
+
+def delete_over_the_api(client, admin_client, company: Company) -> int:
+    return client.delete(PATH).status_code
+
+
+def delete_in_the_admin(client, admin_client, company: Company) -> int:
+    path = reverse("admin:dashboard_company_delete", args=[company.pk])
+    return admin_client.post(path, {"post": "yes"}).status_code
+
+
+def delete_as_chosen(client, admin_client, company: Company) -> int:
+    chosen = {"action": "delete_selected", "_selected_action": [company.pk], "post": "yes"}
+    return admin_client.post(reverse("admin:dashboard_company_changelist"), chosen).status_code
+
+
+@pytest.mark.parametrize("delete", [delete_over_the_api, delete_in_the_admin, delete_as_chosen])
+def test_a_long_history_goes_in_short_transactions(client, admin_client, company, delete):
+    deleted: list[int] = []
+
+    def watch(execute: Callable[..., object], sql: str, params: object, many: bool, context: dict) -> object:
+        result = execute(sql, params, many, context)
+        if sql.startswith('DELETE FROM "dashboard_analysis"'):
+            deleted.append(context["cursor"].rowcount)
+            assert not any(connection.savepoint_ids)  # the portion's own transaction, not one around them all
+        return result
+
+    with connection.execute_wrapper(watch):
+        assert delete(client, admin_client, company) in (204, 302)
+
+    assert list(Company.objects.values_list("name", flat=True)) == ["가람은행"]
+    assert Analysis.objects.count() == 10
+    assert sum(deleted) == RUNS
+    assert max(deleted) <= history.PORTION
+
+
+def test_what_fails_half_way_leaves_the_newest_runs_and_is_gone_on_with(client, company):
+    going_on = 2
+
+    def fail_third(execute: Callable[..., object], sql: str, params: object, many: bool, context: dict) -> object:
+        nonlocal going_on
+        if sql.startswith('DELETE FROM "dashboard_analysis"'):
+            if not going_on:
+                raise OperationalError("the database is away")
+            going_on -= 1
+        return execute(sql, params, many, context)
+
+    newest = Analysis.objects.filter(company=company).order_by("-pk").values_list("pk", flat=True)
+    kept = list(newest)[: RUNS - 2 * history.PORTION]
+    with connection.execute_wrapper(fail_third):
+        assert client.delete(PATH).status_code == 503
+
+    company.refresh_from_db()
+    assert not company.is_watched
+    assert list(newest.all()) == kept
+    assert company.successes == Analysis.objects.filter(company=company, status=Status.SUCCESS).count()
+    assert client.delete(PATH).status_code == 204
+    assert not Company.objects.filter(pk=company.pk).exists()
+    assert Analysis.objects.count() == 10
+    assert client.delete(PATH).status_code == 404
+
+
+def test_an_open_run_goes_with_its_company(client, company):
+    now = timezone.now()
+    Analysis.objects.create(company=company, trigger="api", status=Status.RUNNING, queued_at=now, run_after=now)
+
+    assert client.delete(PATH).status_code == 204
+    assert Analysis.objects.count() == 10
