@@ -8,9 +8,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from dashboard import history
-from dashboard.errors import CompanyExists, NotMonitored
+from dashboard.errors import CompanyExists
 from dashboard.models import Company
-from dashboard.selectors import NAMES_SHOWN, monitored_names
+from dashboard.selectors import not_monitored
 from search.text import normalize_alias, normalize_company
 
 
@@ -50,7 +50,7 @@ def known(name: str) -> Company:
     """Return a company, watched or not. Raises InvalidName, NotMonitored."""
     company = Company.objects.filter(name=normalize_company(name)).first()
     if company is None:
-        raise NotMonitored(company=name, monitored_companies=monitored_names()[:NAMES_SHOWN])
+        raise not_monitored(name)
     return company
 
 

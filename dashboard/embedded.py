@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from celery import current_app
 from django.db import close_old_connections, connection
+from django.db.models import QuerySet
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
@@ -28,7 +29,7 @@ def start() -> None:
     heart.start()
     services.requeue_abandoned_runs(workers.alive())
     connection.close()
-    for work in (run_queued, run_due_tasks):
+    for work in (run_queued, run_due_tasks, prune_when_due):
         threading.Thread(target=_forever, args=(work,), name=work.__name__, daemon=True).start()
     start_following()
 
@@ -46,7 +47,16 @@ def run_queued() -> None:
 
 def run_due_tasks() -> None:
     """Do what beat would: call the tasks of the schedule whose time has come, in this thread."""
-    for entry in PeriodicTask.objects.filter(enabled=True).select_related("interval", "crontab"):
+    _run_due(PeriodicTask.objects.exclude(task=tasks.prune_history.name))
+
+
+def prune_when_due() -> None:
+    """Prune in a thread of its own: it may take minutes, in which others are scheduled and swept."""
+    _run_due(PeriodicTask.objects.filter(task=tasks.prune_history.name))
+
+
+def _run_due(entries: QuerySet[PeriodicTask]) -> None:
+    for entry in entries.filter(enabled=True).select_related("interval", "crontab"):
         last_run_at = entry.last_run_at or entry.date_changed
         was_set_back = last_run_at > timezone.now()  # the clock, since: do it, and go by the new one
         if entry.last_run_at is None or was_set_back or entry.schedule.is_due(last_run_at).is_due:

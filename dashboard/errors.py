@@ -31,3 +31,11 @@ class WorkerUnavailable(DomainError):
     code = "WORKER_UNAVAILABLE"
     status = 503
     text = _("No worker is there to run analyses.")
+
+
+class RunTooLong(DomainError):
+    """Of a run on a worker, which Celery stops."""
+
+    code = "TIME_LIMIT"
+    status = 504
+    text = _("The analysis took longer than %(seconds)d seconds.")

@@ -107,8 +107,13 @@ def monitored_company(name: str) -> Company:
     """
     company = company_named(name)
     if company is None or not company.is_watched:
-        raise NotMonitored(company=name, monitored_companies=monitored_names()[:NAMES_SHOWN])
+        raise not_monitored(name)
     return company
+
+
+def not_monitored(name: str) -> NotMonitored:
+    """Return what says that nobody watches a company, with the names of those that are watched."""
+    return NotMonitored(company=name, monitored_companies=monitored_names()[:NAMES_SHOWN])
 
 
 def statuses(of: QuerySet[Company] | None = None, *, with_summaries: bool = True) -> list[CompanyStatus]:

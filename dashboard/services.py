@@ -9,12 +9,13 @@ from hashlib import blake2b
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Least
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from dashboard import records
+from dashboard.errors import RunTooLong
 from dashboard.models import Analysis, Company
 from dashboard.selectors import company_named
 from mlcore.errors import InferenceTimeout
@@ -70,27 +71,29 @@ def request_analysis(name: str, *, trigger: str, options: dict[str, object] | No
         return open_one or request_analysis(name, trigger=trigger, options=options)
 
 
-def run_analysis(analysis_id: int, *, worker: str) -> None:
+def run_analysis(analysis_id: int, *, worker: str, stopped_by: tuple[type[Exception], ...] = ()) -> None:
     """Run a queued analysis and keep what it finds, or why it failed.
 
-    Safe to call twice: only the caller who moves it out of the queue runs it. A provider's fault puts it back,
-    RUN_RETRIES times, and so do models with too much to read; a quota does until its day is over, of which the last
-    calls are kept for people. Whatever else goes wrong is recorded on the row before it is raised again. Only where
-    the database is away (DATABASE_AWAY) the row stays running: release it and run it again.
+    Safe to call twice: only the caller who moves it out of the queue runs it, and only as long as nobody has taken it
+    from them. A provider's fault puts it back, RUN_RETRIES times, and so do models with too much to read, and a run
+    that takes too long; a quota does until its day is over, of which the last calls are kept for people. Whatever
+    else goes wrong is recorded on the row before it is raised again. Only where the database is away (DATABASE_AWAY)
+    the row stays running: release it and run it again. `stopped_by`: what is raised here after RUN_SECONDS.
     """
-    if not _claim(analysis_id, worker=worker):
+    if not (run := _claim(analysis_id, worker=worker)):
         return
-    run = Analysis.objects.select_related("company").get(pk=analysis_id)
     traced = {"request_id": run.request_id} if run.request_id else {}
     with bound_contextvars(run=str(run.task_id), **traced), span("analysis run", trigger=run.trigger):
-        _run(run)
+        _run(run, stopped_by)
 
 
-def _run(run: Analysis) -> None:
+def _run(run: Analysis, stopped_by: tuple[type[Exception], ...]) -> None:
     try:
         answer = _analyze(run)
     except (ProviderError, InferenceTimeout) as exc:
         _postpone_or_fail(run, exc)
+    except stopped_by:
+        _postpone_or_fail(run, RunTooLong(seconds=settings.RUN_SECONDS))
     except DomainError as exc:
         _fail(run, code=exc.code, message=exc.message)
     except DATABASE_AWAY:
@@ -99,7 +102,7 @@ def _run(run: Analysis) -> None:
         _fail(run, code="INTERNAL_ERROR", message="")
         raise
     else:
-        complete_run(run.pk, answer.value)
+        complete_run(run, answer.value)
 
 
 def _unless_a_persons(column: str, value: str) -> Case:
@@ -119,36 +122,35 @@ def _analyze(run: Analysis) -> Answer[types.Analysis]:
         search.check_reserve()
     options = search.Options(**{"max_results": settings.ANALYSIS_MAX_RESULTS, "mode": "refresh", **run.options})
     answer = search.analyze_company(
-        run.company.name, options, trigger=run.trigger, analysis_id=run.pk, on_progress=_progress_of(run)
+        run.company.name, options, trigger=run.trigger, asked_by=run, on_progress=_progress_of(run)
     )
     if answer.is_stale:  # the provider failed, and the cache covered it up: no new analysis
         raise ProviderError(provider=answer.value.found.provider, reason="only a stale answer is left")
     return answer
 
 
-def keep_found(run_id: int, analysis: types.Analysis) -> None:
-    """Keep what a running analysis found; it runs until its answer is cached too.
+def keep_found(run: Analysis, analysis: types.Analysis) -> bool:
+    """Keep what a running analysis found; it runs until its answer is cached too. Return whether it was kept.
 
-    Nothing happens where it was closed, or its company deleted, meanwhile.
+    Nothing happens where the run was closed or taken away, or its company deleted, meanwhile.
     """
     with transaction.atomic():
-        running = Analysis.objects.select_for_update().filter(pk=run_id, status=Status.RUNNING)
-        if running.exists():
+        if is_held := _held(run).select_for_update().exists():
             count = len(analysis.judged)
-            running.update(done=count, total=count, **records.fields_of(analysis))
+            _held(run).update(done=count, total=count, **records.fields_of(analysis))
+    return is_held
 
 
-def complete_run(run_id: int, analysis: types.Analysis) -> None:
+def complete_run(run: Analysis, analysis: types.Analysis) -> None:
     """Close a running analysis as a success, keeping what it found where another caller's computation found it."""
-    running = Analysis.objects.filter(pk=run_id, status=Status.RUNNING)
-    if running.filter(revision=None).exists():
-        keep_found(run_id, analysis)
+    if _held(run).filter(revision=None).exists():
+        keep_found(run, analysis)
     with transaction.atomic():
-        is_closed = running.update(
-            status=Status.SUCCESS, finished_at=analysis.analyzed_at, error_code="", error_message=""
+        is_closed = _write(
+            run, status=Status.SUCCESS, finished_at=analysis.analyzed_at, error_code="", error_message=""
         )
         if is_closed:
-            Company.objects.filter(analyses=run_id).update(successes=F("successes") + 1)
+            Company.objects.filter(analyses=run).update(successes=F("successes") + 1)
     if is_closed:
         ANALYSES.labels("success").inc()
 
@@ -213,18 +215,11 @@ def next_slot(company: Company, now: datetime) -> datetime:
 
 def requeue_abandoned_runs(alive: set[str]) -> int:
     """Put back what workers that are no more were running; return how many. They may run again at once."""
-    running = Analysis.objects.filter(status=Status.RUNNING)
-    abandoned = running.exclude(worker__in=alive) | running.filter(
-        started_at__lt=timezone.now() - timedelta(seconds=settings.RUN_SECONDS + 60)
+    too_long = timezone.now() - timedelta(seconds=settings.RUN_SECONDS + 60)
+    # One filter, the status outside of the OR: inside, SQLite would read the table and not the index of what runs.
+    return _take_back(
+        Analysis.objects.filter(~Q(worker__in=alive) | Q(started_at__lt=too_long), status=Status.RUNNING)
     )
-    given_up = abandoned.filter(attempts__gt=settings.RUN_RETRIES).update(
-        status=Status.ERROR, finished_at=timezone.now(), error_code="WORKER_LOST"
-    )
-    ANALYSES.labels("error").inc(given_up)
-    requeued = abandoned.update(status=Status.QUEUED, worker="", run_after=timezone.now())
-    if given_up or requeued:
-        logger.warning("workers died: %d analyses are queued again, %d given up", requeued, given_up)
-    return requeued
 
 
 def bring_back_from_the_future() -> int:
@@ -234,20 +229,35 @@ def bring_back_from_the_future() -> int:
     return late.update(queued_at=now, run_after=now)
 
 
-def release_run(run_id: int) -> None:
-    """Put back a run whose worker is known to have lost it."""
-    Analysis.objects.filter(pk=run_id, status=Status.RUNNING).update(status=Status.QUEUED, worker="")
+def release_run(run_id: int, *, lost_by: set[str], alive: set[str]) -> None:
+    """Put back a run that one of these workers is known to have lost, or whose worker lives no more."""
+    lost = Q(worker__in=lost_by) | ~Q(worker__in=alive)
+    _take_back(Analysis.objects.filter(lost, pk=run_id, status=Status.RUNNING))
 
 
 def release_runs_of(worker: str) -> None:
     """Put back what a worker that runs one at a time, and runs none now, has lost."""
-    Analysis.objects.filter(worker=worker, status=Status.RUNNING).update(status=Status.QUEUED, worker="")
+    _take_back(Analysis.objects.filter(worker=worker, status=Status.RUNNING))
 
 
-def _claim(analysis_id: int, *, worker: str) -> bool:
+def _take_back(lost: QuerySet[Analysis]) -> int:
+    """Queue running analyses again, but give up what was lost RUN_RETRIES times before; return how many are queued."""
+    now = timezone.now()
+    given_up = lost.filter(attempts__gt=settings.RUN_RETRIES).update(
+        status=Status.ERROR, finished_at=now, error_code="WORKER_LOST"
+    )
+    ANALYSES.labels("error").inc(given_up)
+    requeued = lost.update(status=Status.QUEUED, worker="", run_after=now)
+    if given_up or requeued:
+        logger.warning("workers lost what they ran: %d analyses are queued again, %d given up", requeued, given_up)
+    return requeued
+
+
+def _claim(analysis_id: int, *, worker: str) -> Analysis | None:
+    """Move a run out of the queue; return it as it was claimed. None where it is not queued, not due, or deleted."""
     queued = Analysis.objects.filter(pk=analysis_id, status=Status.QUEUED, run_after__lte=timezone.now())
-    return bool(
-        queued.update(
+    with transaction.atomic():  # both or neither, so that the attempt read here is the one begun here
+        is_claimed = queued.update(
             status=Status.RUNNING,
             started_at=timezone.now(),
             worker=worker,
@@ -258,7 +268,22 @@ def _claim(analysis_id: int, *, worker: str) -> bool:
             error_code="",
             error_message="",
         )
-    )
+        return Analysis.objects.select_related("company").get(pk=analysis_id) if is_claimed else None
+
+
+def _held(run: Analysis) -> QuerySet[Analysis]:
+    """Select a run as long as nobody has taken it from who claimed it: each claim is another attempt."""
+    return Analysis.objects.filter(pk=run.pk, status=Status.RUNNING, attempts=run.attempts)
+
+
+def _write(run: Analysis, **changes: object) -> bool:
+    """Change a run that is held; where it is held no more, log that nothing of this attempt is kept. Return which."""
+    is_held = bool(_held(run).update(**changes))
+    if not is_held:
+        logger.warning(
+            "analysis %d was closed, deleted or taken over meanwhile: attempt %d ends unheard", run.pk, run.attempts
+        )
+    return is_held
 
 
 def _progress_of(run: Analysis) -> search.Progress:
@@ -269,19 +294,20 @@ def _progress_of(run: Analysis) -> search.Progress:
         nonlocal written_at
         if time.monotonic() - written_at >= PROGRESS_EVERY_SECONDS:
             written_at = time.monotonic()
-            Analysis.objects.filter(pk=run.pk).update(done=done, total=total)
+            _held(run).update(done=done, total=total)
 
     return write
 
 
-def _postpone_or_fail(run: Analysis, exc: ProviderError | InferenceTimeout) -> None:
+def _postpone_or_fail(run: Analysis, exc: DomainError) -> None:
     """Queue a run for later; a quota's fault waits for the quota and costs no try."""
     is_quota = isinstance(exc, ProviderQuotaExceeded)
     if not is_quota and run.attempts > settings.RUN_RETRIES:
         _fail(run, code=exc.code, message=exc.message)
         return
     wait = exc.retry_after or settings.RUN_RETRY_SECONDS * 2 ** (run.attempts - 1)
-    Analysis.objects.filter(pk=run.pk, status=Status.RUNNING).update(
+    _write(
+        run,
         status=Status.QUEUED,
         worker="",
         run_after=timezone.now() + timedelta(seconds=wait),
@@ -292,7 +318,5 @@ def _postpone_or_fail(run: Analysis, exc: ProviderError | InferenceTimeout) -> N
 
 
 def _fail(run: Analysis, *, code: str, message: str) -> None:
-    if Analysis.objects.filter(pk=run.pk, status=Status.RUNNING).update(
-        status=Status.ERROR, finished_at=timezone.now(), error_code=code, error_message=message
-    ):
+    if _write(run, status=Status.ERROR, finished_at=timezone.now(), error_code=code, error_message=message):
         ANALYSES.labels("error").inc()

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Task, shared_task
-from celery.exceptions import OperationalError
+from celery.exceptions import OperationalError, SoftTimeLimitExceeded
 from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
+from celery.utils.time import get_exponential_backoff_interval
 from django.conf import settings
 from django.db import transaction
 
@@ -24,6 +26,9 @@ from mlcore import cores
 from mlcore.following import start_following
 
 logger = logging.getLogger(__name__)
+
+PRUNE_SECONDS = 300  # of one pruning at most, and half of RUN_SECONDS, by which Celery would end it
+DATABASE_WAIT_SECONDS = 60  # at most, between two tries of a run while the database is away
 
 bell = threading.Event()  # rung for the worker thread of the embedded mode
 
@@ -103,12 +108,21 @@ def run_self_test(task_id: str, queued_at: float) -> None:
     selftest.run(task_id, queued_at=queued_at)
 
 
-@shared_task(bind=True, autoretry_for=services.DATABASE_AWAY, retry_backoff=2, retry_backoff_max=60, max_retries=20)
-def run_analysis(self: Task[..., Any], run_id: int) -> None:
-    """Run it. Delivered again, or tried again after the database was away, it is first taken from who had it."""
-    if self.request.retries or (self.request.delivery_info or {}).get("redelivered"):
-        services.release_run(run_id)  # who had it is dead: a message stays invisible for longer than any run
-    services.run_analysis(run_id, worker=workers.own_name())
+@shared_task(bind=True, max_retries=20)
+def run_analysis(self: Task[..., Any], run_id: int, lost_by: Sequence[str] = ()) -> None:
+    """Run it. Delivered again, or tried again after the database was away, it is first taken from who had it.
+
+    `lost_by`: workers that the database failed while they ran it. A message delivered again is one that this worker's
+    process died of, or another worker. Where that one lives, so does perhaps the run, by a newer message.
+    """
+    try:
+        if lost_by or (self.request.delivery_info or {}).get("redelivered"):
+            services.release_run(run_id, lost_by={*lost_by, workers.own_name()}, alive=workers.alive())
+        services.run_analysis(run_id, worker=workers.own_name(), stopped_by=(SoftTimeLimitExceeded,))
+    except services.DATABASE_AWAY as exc:
+        wait = get_exponential_backoff_interval(2, self.request.retries, DATABASE_WAIT_SECONDS, full_jitter=True)
+        again = (run_id, sorted({*lost_by, workers.own_name()}))
+        raise self.retry(exc=exc, args=again, countdown=wait) from exc
 
 
 @shared_task
@@ -129,7 +143,7 @@ def sweep_runs() -> None:
 
 @shared_task
 def prune_history() -> None:
-    history.prune()
+    history.prune(seconds=min(PRUNE_SECONDS, settings.RUN_SECONDS / 2))
 
 
 @shared_task

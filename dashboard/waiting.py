@@ -10,7 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import records, tasks
+from dashboard.errors import RunTooLong
 from dashboard.models import Analysis
+from dashboard.selectors import not_monitored
 from mlcore.errors import InferenceTimeout, ModelsUnavailable, TextRefused
 from newsservice.errors import DomainError
 from search import services as search
@@ -34,7 +36,7 @@ class AnalysisFailed(DomainError):
 
 FAILURES: dict[str, type[DomainError]] = {
     **PROVIDER_ERRORS,
-    **{error.code: error for error in (ModelsUnavailable, TextRefused, InferenceTimeout)},
+    **{error.code: error for error in (ModelsUnavailable, TextRefused, InferenceTimeout, RunTooLong)},
 }
 
 
@@ -43,8 +45,8 @@ def analysis_on_a_worker(
 ) -> Answer[FoundAnalysis] | Analysis:
     """Return the kept analysis, else what a worker finds in time, else the run that goes on.
 
-    A stale one is returned at once, and made anew. Raises InvalidName, WorkerUnavailable, and what the run
-    failed with.
+    A stale one is returned at once, and made anew. Raises InvalidName, WorkerUnavailable, what the run failed with,
+    and NotMonitored where the company is deleted meanwhile.
     """
     company = normalize_company(name)
     deadline = time.monotonic() + wait_seconds
@@ -56,7 +58,7 @@ def analysis_on_a_worker(
         run = tasks.enqueue_analysis(company, trigger=Analysis.Trigger.API, options=asked)
         if kept:
             return kept
-        if not _has_ended(run, deadline):
+        if not _has_ended(run, company, deadline):
             return run
         if found := search.kept_analysis(company, options):
             return replace(found, is_hit=False)
@@ -65,10 +67,13 @@ def analysis_on_a_worker(
         # Somebody else's question was under way; now comes ours.
 
 
-def _has_ended(run: Analysis, deadline: float) -> bool:
-    """Wait for a run; whether it succeeded in time. Raises what it failed with."""
+def _has_ended(run: Analysis, company: str, deadline: float) -> bool:
+    """Wait for a run; whether it succeeded in time. Raises what it failed with, NotMonitored where it was deleted."""
     while True:
-        run.refresh_from_db()
+        try:
+            run.refresh_from_db()
+        except Analysis.DoesNotExist:  # with its company
+            raise not_monitored(company) from None
         if run.status == Status.SUCCESS:
             return True
         if run.status == Status.ERROR or (run.error_code and run.run_after > timezone.now()):
@@ -81,6 +86,8 @@ def _has_ended(run: Analysis, deadline: float) -> bool:
 def _failure(run: Analysis) -> DomainError:
     """Return what a run failed with, in its words; one that waits for another try says how long."""
     waits = (run.run_after - timezone.now()).total_seconds() if run.is_open else 0
-    error = FAILURES.get(run.error_code, AnalysisFailed)(retry_after=math.ceil(waits) if waits > 0 else None)
+    kind = FAILURES.get(run.error_code, AnalysisFailed)
+    error = kind.__new__(kind)  # as the worker's was, but for the details, which the row does not keep
+    DomainError.__init__(error, retry_after=math.ceil(waits) if waits > 0 else None)
     error.text = run.error_message.replace("%", "%%") or error.text
     return error

@@ -69,19 +69,20 @@ def analyze_company(
     options: Options,
     *,
     trigger: str = "api",
-    analysis_id: int | None = None,
+    asked_by: object = None,
     on_progress: Progress = lambda done, total: None,
 ) -> Answer[Analysis]:
     """Search a company's news and judge each story, or return the kept analysis.
 
-    `analysis_id`: of the run that asks, where one does. `on_progress` is told how many texts are judged.
+    `asked_by`: the run that asks, where one does; whoever keeps the analysis is told. `on_progress` is told how many
+    texts are judged.
     Raises InvalidName, ProviderError, ModelsUnavailable, InferenceTimeout; TextRefused where no story can be judged.
     """
     query = _company_query(name, options)
     started = time.perf_counter()
     answer = cache.recall(
         _analysis_slot(query),
-        lambda: _analyze(query, options, trigger=trigger, analysis_id=analysis_id, on_progress=on_progress),
+        lambda: _analyze(query, options, trigger=trigger, asked_by=asked_by, on_progress=on_progress),
         suffices=lambda kept: _analysis_suffices(kept, options),
         mode=options.mode,
     )
@@ -238,7 +239,7 @@ def _search(query: SearchQuery, options: Options, *, serve_stale: bool = True) -
 
 
 def _analyze(
-    query: SearchQuery, options: Options, *, trigger: str, analysis_id: int | None, on_progress: Progress
+    query: SearchQuery, options: Options, *, trigger: str, asked_by: object, on_progress: Progress
 ) -> Analysis:
     found = _search(query, options, serve_stale=False).value
     with get_engine().pinned() as pin:  # one pair judges all of it, whatever is switched to meanwhile
@@ -253,7 +254,7 @@ def _analyze(
     collected.remember([one for one in judged if one.story.relevance.is_about])
     analysis = Analysis(
         company=query.text,
-        analysis_id=analysis_id,
+        analysis_id=None,
         analyzed_at=datetime.now(UTC),
         models=revisions,
         found=found,
@@ -261,7 +262,7 @@ def _analyze(
         summary=pipeline.summarize(judged),
         refused=len(stories) - len(judged),
     )
-    return replace(analysis, analysis_id=_announce(analysis, trigger=trigger))
+    return replace(analysis, analysis_id=_announce(analysis, trigger=trigger, asked_by=asked_by))
 
 
 def _suffices(found: SearchResult, options: Options) -> bool:
@@ -316,10 +317,11 @@ def _classify(texts: Sequence[str], pin: Pin, *, use_known: bool, on_progress: P
     return [judgements.get(text) for text in texts]
 
 
-def _announce(analysis: Analysis, *, trigger: str) -> int | None:
+def _announce(analysis: Analysis, *, trigger: str, asked_by: object) -> int | None:
     """Tell who keeps history; return the id it is kept under. A listener's failure costs the id alone."""
     ids: list[int] = []
-    for listener, outcome in analysis_completed.send_robust(Analysis, analysis=analysis, trigger=trigger):
+    sent = analysis_completed.send_robust(Analysis, analysis=analysis, trigger=trigger, asked_by=asked_by)
+    for listener, outcome in sent:
         if isinstance(outcome, Exception):
             logger.error("an analysis was not kept by %s", listener, exc_info=outcome)
         elif isinstance(outcome, int):

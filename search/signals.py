@@ -3,7 +3,7 @@
 from django.dispatch import Signal
 
 # An analysis was made: who keeps it may return the id it is kept under. Sent with `analysis` (search.types.Analysis)
-# and `trigger` (api, schedule, manual, admin, command).
+# `trigger` (api, schedule, manual, admin, command) and `asked_by`, the run that asks for it, None where none does.
 analysis_completed = Signal()
 
 # A company is asked for: who knows it by this name or alias returns its search.types.KnownCompany. Sent with `name`,

@@ -72,7 +72,8 @@ class NowCollector(Collector):
 
     def _queue(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("news_queue_analyses", "Analyses open now.", labels=["status"])
-        rows = Analysis.objects.filter(status__in=Analysis.OPEN).order_by().values_list("status")
+        open_now = Analysis.objects.filter(status__in=Analysis.OPEN, finished_at=None)  # which its index finds
+        rows = open_now.order_by().values_list("status")
         found = dict(rows.annotate(count=Count("pk")))
         for status in Analysis.OPEN:
             family.add_metric([str(status)], found.get(status, 0))

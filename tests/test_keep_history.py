@@ -236,7 +236,7 @@ def test_an_analysis_of_a_company_deleted_meanwhile_is_not_kept():
     Company.objects.update(is_watched=True)
     companies.remove("새벽소프트")
 
-    services.complete_run(run.pk, analysis([judged(1)]))
+    services.complete_run(run, analysis([judged(1)]))
 
     assert not Analysis.objects.exists()
     assert not Article.objects.exists()
@@ -249,7 +249,7 @@ def test_completing_and_deleting_at_once_leaves_no_run_behind():
         run = services.request_analysis("새벽소프트", trigger="manual")
         Analysis.objects.update(status=Status.RUNNING)
         found = analysis([judged(place) for place in range(number, number + 10)])
-        at_once(partial(services.complete_run, run.pk, found), partial(companies.remove, "새벽소프트"))
+        at_once(partial(services.complete_run, run, found), partial(companies.remove, "새벽소프트"))
 
     assert not Analysis.objects.exists()
 

@@ -53,6 +53,32 @@ def test_a_worker_killed_half_way_costs_no_analysis(cluster, naver):
     assert (answer["status"], answer["progress"]) == ("success", {"done": shown, "total": shown})
 
 
+@pytest.mark.timeout(300)
+def test_an_analysis_that_kills_its_process_time_and_again_is_given_up(cluster, naver):
+    cluster.variables["RUN_RETRIES"] = "1"
+    worker = cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    naver.delay = 5
+    watch_later(cluster, ["한빛전자", "가람은행"])
+    trigger(cluster, "한빛전자")
+    for asked in (1, 2):
+        wait_until(lambda asked=asked: len(naver.calls) == asked, seconds=60)
+        for child in children(worker):
+            os.kill(child, signal.SIGKILL)
+
+    ended = "SELECT status, error_code, attempts FROM dashboard_analysis"
+    wait_until(lambda: cluster.rows(ended) == [("error", "WORKER_LOST", 2)], seconds=60)
+    assert worker.poll() is None
+    naver.delay = 0
+    trigger(cluster, "가람은행")
+    wait_until(lambda: cluster.rows(DONE) == [(1,)], seconds=60)
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
+    return [int(pid) for pid in found.stdout.split()]
+
+
 def test_a_worker_asked_to_stop_finishes_what_it_runs(cluster, naver):
     worker = cluster.start_worker()
     wait_until(lambda: cluster.workers() == 1, seconds=60)

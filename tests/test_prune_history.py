@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 
 import pytest
 import time_machine
@@ -160,13 +161,44 @@ def test_companies_nobody_watches_or_asked_for_go():
     assert Company.objects.count() == 4
 
 
-def test_a_company_of_expired_failures_goes():
-    fail(30)
-    Company.objects.update(created_at=days_ago(30))
+def test_the_newest_run_stays_whatever_became_of_it_and_its_company_too():
+    fail(400)
+    newest = fail(300)
+    success = keep(300, company="가람은행")
+    fail(200, company="가람은행")
+    failed = fail(100, company="가람은행")
+    Company.objects.update(created_at=days_ago(400))
 
     pruned = history.prune()
 
-    assert (pruned.analyses, pruned.companies) == (1, 1)
+    assert (pruned.analyses, pruned.companies) == (2, 0)
+    assert kept() == [newest.pk, success.pk, failed.pk]
+
+
+def test_a_company_whose_last_run_was_deleted_goes():
+    fail(30)
+    Company.objects.update(created_at=days_ago(30))
+    Analysis.objects.get().delete()
+
+    assert history.prune().companies == 1
+
+
+def test_pruning_that_takes_too_long_ends_after_a_portion_and_goes_on_the_next_time(monkeypatch):
+    """Whatever portion it ends at, nothing is lost that is shown, and in the end all is gone that has to go."""
+    monkeypatch.setattr(history, "PORTION", 4)
+    monkeypatch.setattr(history, "RUNS_READ", 1)
+    lasting = [keep(20, number, company=company) for number, company in enumerate(("해담조선", "가람은행"), start=50)]
+    for number in range(10):
+        keep(20, number)
+    newest = keep(0, 99)
+    assert history.prune(seconds=0) == history.Pruned(analyses=4, articles=0, companies=0)
+    for portions in range(12):
+        for _ in islice(history._prune(), portions):
+            pass
+        assert all(len(records.analysis_of(run).judged) == 1 for run in (*lasting, newest))
+
+    assert kept() == sorted(run.pk for run in (*lasting, newest))
+    assert Article.objects.count() == 3
 
 
 def test_a_second_pruning_finds_nothing():

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
@@ -137,6 +138,25 @@ def test_what_nobody_foresaw_is_on_the_row_and_raised(run, monkeypatch):
     assert (run.status, run.error_code, run.error_message) == (Status.ERROR, "INTERNAL_ERROR", "")
 
 
+def test_a_run_that_takes_too_long_says_so_and_is_tried_again(run, monkeypatch, settings):
+    settings.RUN_RETRIES, settings.RUN_SECONDS = 1, 60
+
+    def fail(*args, **kwargs):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr("search.services.analyze_company", fail)
+    tasks.run_analysis.run(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.error_code) == (Status.QUEUED, "TIME_LIMIT")
+    assert "60" in run.error_message
+    assert run.run_after > timezone.now()
+
+    Analysis.objects.update(run_after=timezone.now())
+    tasks.run_analysis.run(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.error_code, run.attempts) == (Status.ERROR, "TIME_LIMIT", 2)
+
+
 @pytest.mark.parametrize("fault", services.DATABASE_AWAY)
 def test_a_database_that_was_away_costs_no_run(run, monkeypatch, fault):
     def fail(*args, **kwargs):
@@ -148,7 +168,7 @@ def test_a_database_that_was_away_costs_no_run(run, monkeypatch, fault):
             do(run)
     run.refresh_from_db()
     assert (run.status, run.error_code) == (Status.RUNNING, "")
-    services.release_run(run.pk)
+    services.release_run(run.pk, lost_by={"here:1"}, alive={"here:1"})
 
     assert do(run).status == Status.SUCCESS
 
@@ -181,7 +201,7 @@ def test_a_run_that_kills_its_workers_is_given_up(run, settings):
 def test_a_run_closed_meanwhile_changes_nothing(run, monkeypatch):
     answer = analyze_company("한빛전자", Options(max_results=100))
     Analysis.objects.filter(pk=run.pk).update(status=Status.ERROR, error_code="WORKER_LOST")
-    services.complete_run(run.pk, answer.value)
+    services.complete_run(run, answer.value)
     run.refresh_from_db()
 
     assert (run.status, run.stories) == (Status.ERROR, [])
@@ -194,10 +214,10 @@ def test_a_company_deleted_while_its_run_runs_ends_quietly(run, naver):
         handler(exchange)
 
     naver.handler = delete_then_answer
-    services._claim(run.pk, worker="here:1")
+    claimed = services._claim(run.pk, worker="here:1")
     answer = analyze_company("한빛전자", Options(max_results=100))
     Company.objects.filter(name="한빛전자").delete()
-    services.complete_run(run.pk, answer.value)
+    services.complete_run(claimed, answer.value)
 
     assert not Analysis.objects.filter(pk=run.pk).exists()
 
@@ -284,10 +304,25 @@ def test_the_embedded_schedule_goes_on_when_the_clock_is_set_back(naver, monkeyp
     monkeypatch.setattr(embedded, "TICK_SECONDS", 0.0)
     PeriodicTask.objects.update(last_run_at=timezone.now() + timedelta(days=2))
     embedded.run_due_tasks()
+    embedded.prune_when_due()
 
     assert Analysis.objects.filter(company__name="한빛전자").exists()
     entries = PeriodicTask.objects.filter(task__startswith="dashboard.")
     assert all(entry.last_run_at <= timezone.now() for entry in entries)
+
+
+def test_the_embedded_schedule_does_not_wait_for_pruning(naver, monkeypatch):
+    sync_schedule()
+    Company.objects.create(name="한빛전자", is_watched=True)
+    Company.objects.create(name="forgotten")
+    Company.objects.update(created_at=timezone.now() - timedelta(days=90))
+    monkeypatch.setattr(embedded, "TICK_SECONDS", 0.0)
+    embedded.run_due_tasks()
+    assert Analysis.objects.filter(company__name="한빛전자").exists()
+    assert Company.objects.filter(name="forgotten").exists()
+
+    embedded.prune_when_due()
+    assert not Company.objects.filter(name="forgotten").exists()
 
 
 def test_a_provider_down_for_an_hour_loses_no_company(client, naver, settings):
@@ -325,9 +360,9 @@ def test_a_company_deleted_over_the_api_while_its_run_asks_the_provider(client, 
     deleted: list[int] = []
     original = services.keep_found
 
-    def delete_first(run_id, analysis):
+    def delete_first(run, analysis):
         deleted.append(client.delete("/api/v1/dashboard/companies/한빛전자").status_code)
-        original(run_id, analysis)
+        return original(run, analysis)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(services, "keep_found", delete_first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
@@ -82,6 +83,32 @@ def test_a_provider_that_refuses_is_told_through_the_worker(cluster, naver):
     assert response.status_code == 502
     assert response.json()["error_code"] == "PROVIDER_AUTH_ERROR"
     assert naver.secret not in cluster.logs()
+
+
+def test_what_a_run_failed_with_is_told_as_it_was(cluster, naver):
+    cluster.variables["MLCORE_FALLBACK"] = "false"
+    cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    response = requests.post(f"{cluster.url}/search/companies/한빛전자/analyze", timeout=60)
+
+    assert (response.status_code, response.json()["error_code"]) == (503, "MODELS_UNAVAILABLE")
+    assert "MLCORE_FALLBACK" in response.json()["message"]
+
+
+def test_a_company_deleted_while_somebody_waits_for_it_is_a_404(cluster, naver):
+    cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    naver.delay = 3
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(requests.post, f"{cluster.url}/search/companies/한빛전자/analyze", timeout=60)
+        wait_until(lambda: naver.calls, seconds=30)
+        assert requests.delete(f"{cluster.url}/dashboard/companies/한빛전자", timeout=10).status_code == 204
+        response = waiting.result()
+
+    assert (response.status_code, response.json()["error_code"]) == (404, "NOT_FOUND")
+    wait_until(lambda: "ends unheard" in cluster.logs(), seconds=30)
+    assert "Traceback" not in cluster.logs()
+    assert cluster.rows("SELECT count(*) FROM dashboard_analysis") == [(0,)]
 
 
 JUDGED_BY = (

@@ -19,7 +19,8 @@ MOST_SHOWN = 200
 @permission_required("dashboard.view_analysis", raise_exception=True)
 def show_running(request: HttpRequest) -> HttpResponse:
     """List the open runs: those under way, then those that wait, next first. An index holds each."""
-    runs = Analysis.objects.select_related("company").defer("found", "summary", "stories", "options")
+    open_now = Analysis.objects.filter(finished_at=None)
+    runs = open_now.select_related("company").defer("found", "summary", "stories", "options")
     running = runs.filter(status=Analysis.Status.RUNNING).order_by("started_at", "pk")
     queued = runs.filter(status=Analysis.Status.QUEUED).order_by("run_after", "pk")
     context = {
