@@ -64,7 +64,7 @@ def _save(company: Company, fields: dict[str, object]) -> Company:
         setattr(company, field, value)
     try:
         with transaction.atomic():
-            company.save()
+            company.save(update_fields=list(fields))  # and not what others have changed since it was read
     except IntegrityError as exc:
         raise CompanyExists(name=company.name) from exc
     return company

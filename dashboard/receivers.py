@@ -1,11 +1,14 @@
-"""What dashboard hears of search: an analysis was made, so it is kept; a company is asked for, so it is named."""
+"""What dashboard hears: an analysis was made, a company is asked for by a name, the schedule is changed."""
 
 from __future__ import annotations
 
+from django.db.models.signals import post_save, pre_save
 from django.dispatch import receiver
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from dashboard import known, services
 from dashboard.models import Analysis as Run
+from dashboard.schedules import expires_after
 from search.signals import analysis_completed, company_asked_for
 from search.types import Analysis, KnownCompany
 
@@ -23,3 +26,15 @@ def keep_analysis(
 @receiver(company_asked_for)
 def name_company(sender: object, *, name: str, **kwargs: object) -> KnownCompany | None:
     return known.company(name)
+
+
+@receiver(pre_save, sender=PeriodicTask)
+def let_expire(sender: object, *, instance: PeriodicTask, **kwargs: object) -> None:
+    instance.expire_seconds = expires_after(instance)
+
+
+@receiver(post_save, sender=IntervalSchedule)
+def let_all_expire(sender: object, *, instance: IntervalSchedule, **kwargs: object) -> None:
+    """Another length of an interval is another one of every entry that goes by it."""
+    for entry in instance.periodictask_set.all():
+        entry.save()

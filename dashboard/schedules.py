@@ -31,7 +31,7 @@ def sync_schedule() -> tuple[list[str], list[str]]:
     """Declare the schedule and the watched companies; return the (entries, companies) that were new.
 
     What is there already stays as the operator left it: an entry's times, whether it is on, a company's
-    interval, whether it is watched. An entry expires before its next one, so that nothing piles up.
+    interval, whether it is watched. An entry's message expires when its next one comes, so that nothing piles up.
     """
     entries = [entry.name for entry in ENTRIES if _declare(entry)]
     companies = []
@@ -47,14 +47,20 @@ def _declare(entry: Entry) -> bool:
     if entry.seconds:
         every, period = entry.seconds, IntervalSchedule.SECONDS
         timing["interval"], _ = IntervalSchedule.objects.get_or_create(every=every, period=period)
-        timing["expire_seconds"] = entry.seconds
     else:
         timing["crontab"], _ = CrontabSchedule.objects.get_or_create(
             minute="0", hour=str(entry.hour), timezone=settings.TIME_ZONE
         )
         timing["expire_seconds"] = 3600
     known, is_new = PeriodicTask.objects.get_or_create(name=entry.name, defaults={"task": entry.task, **timing})
-    if known.task != entry.task:
+    if known.task != entry.task or expires_after(known) != known.expire_seconds:
         known.task = entry.task
         known.save()
     return bool(is_new)
+
+
+def expires_after(entry: PeriodicTask) -> int | None:
+    """Return after how many seconds a message of an entry expires: ours, at intervals, when the next one comes."""
+    if entry.task in {one.task for one in ENTRIES} and entry.interval:
+        return max(1, int(entry.interval.schedule.run_every.total_seconds()))
+    return entry.expire_seconds  # type: ignore[no-any-return]

@@ -62,7 +62,7 @@ def due_runs() -> list[int]:
     return list(waiting.order_by("run_after", "pk").values_list("pk", flat=True)[:QUEUE_PORTION])
 
 
-def companies_out_of_cache() -> list[str]:
+def companies_out_of_cache() -> list[Company]:
     """Return the watched companies whose analysis the cache has lost or holds as stale, REFRESHED_AT_ONCE of them.
 
     Those tried longest ago come first. A company is left to the schedule for as long as its interval, and for good
@@ -75,7 +75,7 @@ def companies_out_of_cache() -> list[str]:
     fresh_until = search.kept_until(known, search.Options(max_results=settings.ANALYSIS_MAX_RESULTS))
     out = [one for one in overdue if _is_out(one, fresh_until.get(one.company.name))]
     out.sort(key=lambda one: one.last.pk if one.last else 0)
-    return [one.company.name for one in out[:REFRESHED_AT_ONCE]]
+    return [one.company for one in out[:REFRESHED_AT_ONCE]]
 
 
 def monitored() -> QuerySet[Company]:

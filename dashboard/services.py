@@ -47,6 +47,12 @@ def request_analysis(name: str, *, trigger: str, options: dict[str, object] | No
     Raises InvalidName.
     """
     company = company_named(name) or Company.objects.get_or_create(name=normalize_company(name))[0]
+    run = _queue(company, trigger=trigger, options=options)
+    return run or request_analysis(name, trigger=trigger, options=options)
+
+
+def _queue(company: Company, *, trigger: str, options: dict[str, object] | None = None) -> Analysis | None:
+    """Queue an analysis of a company, or return the open one; None where that ended between the two statements."""
     now = timezone.now()
     try:
         with transaction.atomic():
@@ -66,9 +72,7 @@ def request_analysis(name: str, *, trigger: str, options: dict[str, object] | No
                 trigger=_unless_a_persons("trigger", trigger),
                 request_id=_unless_a_persons("request_id", _own_request_id()),
             )
-        open_one = Analysis.objects.filter(company=company, status__in=Analysis.OPEN).first()
-        # It ended between the two statements: ask again.
-        return open_one or request_analysis(name, trigger=trigger, options=options)
+        return Analysis.objects.filter(company=company, status__in=Analysis.OPEN).first()
 
 
 def run_analysis(analysis_id: int, *, worker: str, stopped_by: tuple[type[Exception], ...] = ()) -> None:
@@ -181,18 +185,32 @@ def record_analysis(analysis: types.Analysis, *, trigger: str) -> int | None:
 def schedule_due_companies(*, now: datetime | None = None) -> list[Analysis]:
     """Queue each watched company whose time has come; return the runs.
 
-    Whoever moves a company's next run forward queues it: two schedulers queue it once. The next one falls on
-    the company's own minute of its interval, so that companies spread over it. A clock that was set back
-    leaves no company waiting for longer than its interval.
+    Whoever moves a company's next run forward queues it: two schedulers queue it once, or, where either fails, not
+    yet. The next one falls on the company's own minute of its interval, so that companies spread over it. A clock that
+    was set back leaves no company waiting for longer than its interval.
     """
     now = now or timezone.now()
     runs = []
     due = Q(next_run_at__lte=now) | Q(next_run_at=None) | _too_far(now)
     for company in Company.objects.filter(due, is_watched=True).order_by(F("next_run_at").asc(nulls_first=True)):
-        unchanged = Company.objects.filter(pk=company.pk, next_run_at=company.next_run_at, is_watched=True)
-        if unchanged.update(next_run_at=next_slot(company, now)):
-            runs.append(request_analysis(company.name, trigger=Trigger.SCHEDULE))
+        with transaction.atomic():
+            run = _queue(company, trigger=Trigger.SCHEDULE)  # before the company, as whoever closes a run: no deadlock
+            unchanged = Company.objects.filter(pk=company.pk, next_run_at=company.next_run_at, is_watched=True)
+            if run and unchanged.update(next_run_at=next_slot(company, now)):
+                runs.append(run)
+            else:
+                transaction.set_rollback(True)
     return runs
+
+
+def request_watched(company: Company) -> Analysis | None:
+    """Queue an analysis of a company for the schedule, whatever it is called by now; None where nobody watches it."""
+    with transaction.atomic():
+        run = _queue(company, trigger=Trigger.SCHEDULE)
+        if run and Company.objects.select_for_update().filter(pk=company.pk, is_watched=True).exists():
+            return run
+        transaction.set_rollback(True)
+    return None
 
 
 def _too_far(now: datetime) -> Q:

@@ -28,6 +28,7 @@ from mlcore.following import start_following
 logger = logging.getLogger(__name__)
 
 PRUNE_SECONDS = 300  # of one pruning at most, and half of RUN_SECONDS, by which Celery would end it
+ANNOUNCED_SECONDS = 90  # a message holds: until the next sweep, by clocks that differ by a minute
 DATABASE_WAIT_SECONDS = 60  # at most, between two tries of a run while the database is away
 
 bell = threading.Event()  # rung for the worker thread of the embedded mode
@@ -79,12 +80,15 @@ def enqueue_analysis(name: str, *, trigger: str, options: dict[str, object] | No
 
 
 def announce(run_id: int) -> None:
-    """Tell a worker that a run waits. A broker that is down is logged: the next sweep tells again."""
+    """Tell a worker that a run waits. A broker that is down is logged: the next sweep tells again.
+
+    The message expires, or where more waits than can be run every sweep would add its own.
+    """
     if settings.BACKGROUND == "embedded":
         bell.set()
         return
     try:
-        run_analysis.delay(run_id)
+        run_analysis.apply_async((run_id,), expires=ANNOUNCED_SECONDS)
     except OperationalError as exc:
         logger.warning("the broker is down: analysis %d waits for the next sweep: %s", run_id, type(exc).__name__)
 
@@ -108,8 +112,12 @@ def run_self_test(task_id: str, queued_at: float) -> None:
     selftest.run(task_id, queued_at=queued_at)
 
 
-@shared_task(bind=True, max_retries=20)
-def run_analysis(self: Task[..., Any], run_id: int, lost_by: Sequence[str] = ()) -> None:
+class RunTask(Task[..., Any]):
+    Request = "dashboard.messages:RunRequest"  # by its name: a worker's part, which a web process does without
+
+
+@shared_task(bind=True, base=RunTask, max_retries=20)
+def run_analysis(self: RunTask, run_id: int, lost_by: Sequence[str] = ()) -> None:
     """Run it. Delivered again, or tried again after the database was away, it is first taken from who had it.
 
     `lost_by`: workers that the database failed while they ran it. A message delivered again is one that this worker's
@@ -122,7 +130,7 @@ def run_analysis(self: Task[..., Any], run_id: int, lost_by: Sequence[str] = ())
     except services.DATABASE_AWAY as exc:
         wait = get_exponential_backoff_interval(2, self.request.retries, DATABASE_WAIT_SECONDS, full_jitter=True)
         again = (run_id, sorted({*lost_by, workers.own_name()}))
-        raise self.retry(exc=exc, args=again, countdown=wait) from exc
+        raise self.retry(exc=exc, args=again, countdown=wait, expires=None) from exc  # type: ignore[arg-type]  # never
 
 
 @shared_task
@@ -149,5 +157,6 @@ def prune_history() -> None:
 @shared_task
 def refresh_cache() -> None:
     """Have watched companies analysed again that the schedule has missed and the cache has lost: a few at a time."""
-    for name in selectors.companies_out_of_cache():
-        announce(services.request_analysis(name, trigger=Analysis.Trigger.SCHEDULE).pk)
+    for company in selectors.companies_out_of_cache():
+        if run := services.request_watched(company):
+            announce(run.pk)

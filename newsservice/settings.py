@@ -604,6 +604,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 10,
 }
+# The last of the priorities in Redis (0 is the first): what schedules and sweeps goes before analyses that wait.
+CELERY_TASK_ROUTES = {"dashboard.tasks.run_analysis": {"priority": 9}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from functools import partial
 
 import psycopg
 import pytest
+import redis
 import requests
 from django.conf import settings
 
@@ -72,6 +74,32 @@ def test_an_analysis_that_kills_its_process_time_and_again_is_given_up(cluster, 
     naver.delay = 0
     trigger(cluster, "가람은행")
     wait_until(lambda: cluster.rows(DONE) == [(1,)], seconds=60)
+
+
+def test_a_sweep_goes_before_the_analyses_that_wait(cluster, naver, redis_server):
+    cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    naver.delay = 2
+    names = [f"회사{number}" for number in range(20)]
+    watch_later(cluster, names)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(partial(trigger, cluster), names))
+    wait_until(lambda: naver.calls, seconds=30)
+    with psycopg.connect(cluster.database_url) as connection:
+        connection.execute(
+            "UPDATE dashboard_analysis SET status = 'running', worker = 'gone:1', started_at = now()"
+            " WHERE id = (SELECT max(id) FROM dashboard_analysis WHERE status = 'queued')"
+        )
+    sweep = [*CELERY, "call", "dashboard.tasks.sweep_runs", "--expires", "15"]
+    subprocess.run(sweep, cwd=settings.BASE_DIR, env=cluster.variables, check=True, capture_output=True)
+
+    wait_until(lambda: cluster.rows("SELECT 1 FROM dashboard_analysis WHERE worker = 'gone:1'") == [], seconds=15)
+    assert cluster.rows("SELECT count(*) FROM dashboard_analysis WHERE status = 'queued'")[0][0] > 5
+    broker = redis.Redis(port=redis_server.port)
+    waiting = [json.loads(message) for key in broker.scan_iter("celery*") for message in broker.lrange(key, 0, -1)]
+    asked = [one["headers"] for one in waiting if one["headers"]["task"] == "dashboard.tasks.run_analysis"]
+    assert asked
+    assert all(headers["expires"] for headers in asked)  # or every sweep would add as many as wait
 
 
 def children(process: subprocess.Popen[bytes]) -> list[int]:

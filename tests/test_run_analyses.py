@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 import time_machine
+from celery import current_app
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from kombu import Message
+from kombu.utils.imports import symbol_by_name
 
-from dashboard import embedded, selectors, services, tasks, workers
+from dashboard import companies, embedded, selectors, services, tasks, workers
 from dashboard.models import Analysis, Article, Company, JudgedArticle
 from dashboard.schedules import ENTRIES, sync_schedule
 from search import inventory
 from search.services import Options, analyze_company
+from search.signals import company_asked_for
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("successes_are_counted")]
 
@@ -250,6 +256,97 @@ def test_due_companies_are_queued_once_and_spread_over_the_interval(naver, setti
     assert len({at.replace(second=0, microsecond=0) for at in next_runs}) > 10
 
 
+def test_a_company_renamed_while_it_is_scheduled_does_not_come_back_under_its_old_name(naver):
+    """Renamed, or no longer watched, between the look at who is due and the turn of the company."""
+    for name in ("가람은행", "새벽소프트", "해담조선"):
+        Company.objects.create(name=name, is_watched=True)
+    last = Company.objects.get(name="해담조선")
+    others = [
+        lambda: companies.change("새벽소프트", name="노을소프트"),
+        lambda: companies.change("해담조선", is_watched=False),
+    ]
+
+    def change_the_others(sender, created, **kwargs):
+        while others:
+            others.pop()()
+
+    post_save.connect(change_the_others, sender=Analysis)
+    try:
+        runs = services.schedule_due_companies()
+    finally:
+        post_save.disconnect(change_the_others, sender=Analysis)
+
+    assert {run.company_id for run in runs} == set(Company.objects.exclude(pk=last.pk).values_list("pk", flat=True))
+    assert set(Company.objects.values_list("name", flat=True)) == {"가람은행", "노을소프트", "해담조선"}
+    assert not Analysis.objects.filter(company=last).exists()
+
+
+def test_a_scheduler_that_fails_half_way_leaves_the_company_due(naver):
+    company = Company.objects.create(name="한빛전자", is_watched=True)
+
+    def fail(**kwargs):
+        raise RuntimeError("killed")
+
+    post_save.connect(fail, sender=Analysis)
+    try:
+        with pytest.raises(RuntimeError):
+            services.schedule_due_companies()
+    finally:
+        post_save.disconnect(fail, sender=Analysis)
+    company.refresh_from_db()
+
+    assert company.next_run_at is None
+    assert [run.company for run in services.schedule_due_companies()] == [company]
+
+
+def test_what_the_cache_lost_is_asked_for_by_the_companys_new_name(naver):
+    known = Company.objects.create(name="한빛전자", is_watched=True)
+    gone = Company.objects.create(name="가람은행", is_watched=True)
+    companies.change("한빛전자", name="두빛전자")
+    gone.delete()
+
+    assert services.request_watched(known).company_id == known.pk
+    assert services.request_watched(Company(pk=known.pk + 100, name="가람은행")) is None
+    assert list(Company.objects.values_list("name", flat=True)) == ["두빛전자"]
+
+
+def test_a_company_renamed_while_its_run_runs_keeps_what_it_finds(run):
+    Company.objects.update(is_watched=True)
+
+    def rename(**kwargs):
+        company_asked_for.disconnect(rename)
+        companies.change("한빛전자", name="두빛전자")
+
+    company_asked_for.connect(rename)
+    do(run)
+
+    assert run.status == Status.SUCCESS
+    assert [(one.name, one.successes) for one in Company.objects.all()] == [("두빛전자", 1)]
+
+
+def test_a_change_of_one_thing_writes_no_other_back(client, admin_client, naver):
+    """A form or a call that read the company before the schedule moved it."""
+    company = Company.objects.create(name="한빛전자", is_watched=True, next_run_at=timezone.now())
+    later = timezone.now() + timedelta(minutes=30)
+
+    def move_on(sender, **kwargs):
+        Company.objects.update(next_run_at=later)
+
+    pre_save.connect(move_on, sender=Company)
+    try:
+        client.patch("/api/v1/dashboard/companies/한빛전자", {"stock_code": "000001"}, format="json")
+        company.refresh_from_db()
+        assert (company.stock_code, company.next_run_at) == ("000001", later)
+
+        Company.objects.update(next_run_at=None)
+        form = {"name": "한빛전자", "is_watched": "on", "interval_minutes": "", "stock_code": "000002", "aliases": ""}
+        admin_client.post(f"/admin/dashboard/company/{company.pk}/change/", form)
+    finally:
+        pre_save.disconnect(move_on, sender=Company)
+    company.refresh_from_db()
+    assert (company.stock_code, company.next_run_at) == ("000002", later)
+
+
 def test_a_companys_own_interval_is_obeyed():
     company = Company.objects.create(name="한빛전자", is_watched=True, interval_minutes=1)
     now = timezone.now()
@@ -309,6 +406,42 @@ def test_the_embedded_schedule_goes_on_when_the_clock_is_set_back(naver, monkeyp
     assert Analysis.objects.filter(company__name="한빛전자").exists()
     entries = PeriodicTask.objects.filter(task__startswith="dashboard.")
     assert all(entry.last_run_at <= timezone.now() for entry in entries)
+
+
+def test_an_entry_whose_interval_an_operator_changes_expires_with_it():
+    sync_schedule()
+    entry = PeriodicTask.objects.get(task="dashboard.tasks.refresh_cache")
+    entry.interval, _ = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.MINUTES)
+    entry.save()
+    entry.refresh_from_db()
+    assert entry.expire_seconds == 60
+
+    entry.interval.every = 2
+    entry.interval.save()
+    entry.refresh_from_db()
+    assert entry.expire_seconds == 120
+
+    PeriodicTask.objects.update(expire_seconds=600)  # as it was before the expiry followed
+    sync_schedule()
+    entry.refresh_from_db()
+    assert entry.expire_seconds == 120
+
+
+@pytest.mark.parametrize(("redelivered", "is_dropped"), [(False, True), (True, False)])
+def test_a_message_of_a_run_that_was_begun_and_lost_does_not_expire(redelivered, is_dropped):
+    yesterday = timezone.now() - timedelta(days=1)
+    sent = current_app.amqp.as_task_v2("an-id", tasks.run_analysis.name, args=(1,), expires=yesterday)
+    message = Message(
+        body=json.dumps(sent.body),
+        content_type="application/json",
+        content_encoding="utf-8",
+        headers=sent.headers,
+        properties=sent.properties,
+        delivery_info={"redelivered": redelivered},
+    )
+    request = symbol_by_name(tasks.run_analysis.Request)(message, app=current_app, task=tasks.run_analysis)
+
+    assert bool(request.maybe_expire()) is is_dropped
 
 
 def test_the_embedded_schedule_does_not_wait_for_pruning(naver, monkeypatch):

@@ -121,10 +121,12 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Company, form: forms.ModelForm[Company], change: bool) -> None:
-        """Whoever is newly watched, or at a new interval, is analysed at once."""
-        if {"is_watched", "interval_minutes"} & {*form.changed_data}:
+        """Whoever is newly watched, or at a new interval, is analysed at once. What was not changed is not written."""
+        changed = {*form.changed_data}
+        if {"is_watched", "interval_minutes"} & changed:
             obj.next_run_at = timezone.now() if obj.is_watched else None
-        super().save_model(request, obj, form, change)
+            changed.add("next_run_at")
+        obj.save(update_fields=changed if change else None)
 
     def get_deleted_objects(
         self, objs: QuerySet[Any] | Sequence[Any], request: HttpRequest
