@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
-import redis
 import requests
 from django.conf import settings
 
@@ -81,7 +80,6 @@ def running_cluster(
     )
     subprocess.run([*MANAGE, "migrate", "--verbosity", "0"], cwd=settings.BASE_DIR, env=variables, check=True)
     subprocess.run([*MANAGE, "sync_schedule"], cwd=settings.BASE_DIR, env=variables, check=True)
-    redis.Redis(port=redis_server.port).flushall()
     cluster = Cluster(tmp_path, variables, database_url)
     with ExitStack() as stack:
         stack.callback(cluster.stop)

@@ -104,7 +104,7 @@ def required(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+def _redis_process(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     with required(request):
         server = RedisServer()
     server.start()
@@ -113,15 +113,21 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def redis(redis_server: RedisServer, settings) -> Iterator[RedisServer]:
+def redis_server(_redis_process: RedisServer) -> Iterator[RedisServer]:
+    """A real Redis, with nothing in it that another test kept."""
+    _redis_process.empty()
+    yield _redis_process
+    _redis_process.thaw()
+    if _redis_process.process.poll() is not None:
+        _redis_process.start()
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer, settings) -> RedisServer:
     """The service's cache in a real Redis, empty."""
     settings.REDIS_URL = redis_server.url
     settings.CACHES = {"default": redis_cache(redis_server.url)}
-    cache.clear()
-    yield redis_server
-    redis_server.thaw()
-    if redis_server.process.poll() is not None:
-        redis_server.start()
+    return redis_server
 
 
 @pytest.fixture(scope="session")

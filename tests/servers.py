@@ -51,6 +51,9 @@ class RedisServer:
             self.process.kill()
             self.process.wait()
 
+    def empty(self) -> None:
+        redis.Redis(port=self.port).flushall()
+
     def freeze(self) -> None:
         assert self.process
         self.process.send_signal(signal.SIGSTOP)
