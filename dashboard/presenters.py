@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -13,15 +13,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dashboard import records
+from dashboard import records, selectors
+from dashboard.briefs import milliseconds, present_briefs
 from dashboard.models import Analysis, Company
-from dashboard.selectors import CompanyStatus, Newest
+from dashboard.selectors import Brief, CompanyStatus, Listed
 from mlcore.labels import korean
 from newsservice.version import VERSION
 from search import store
 from search.cache import Answer
 from search.inventory import COMPANY_KINDS, Entry
-from search.presenters import present_analysis, present_stories, present_summary
+from search.presenters import present_analysis, present_stories
 from search.quota import Quota
 from search.types import Summary
 from search.usage import Usage
@@ -29,18 +30,6 @@ from search.usage import Usage
 Json = dict[str, object]
 
 TYPICAL_RUN = timedelta(seconds=10)
-
-
-class Query(msgspec.Struct):
-    similarity_threshold: float
-
-
-class Found(msgspec.Struct):
-    """What lists tell of Analysis.found; the rest is not even read."""
-
-    original_count: int
-    duplicates_removed: int
-    query: Query
 
 
 def present_latest(company: Company, run: Analysis | None) -> Json:
@@ -51,40 +40,13 @@ def present_latest(company: Company, run: Analysis | None) -> Json:
     return presented
 
 
-def present_newest(company: Company, run: Newest | None) -> Json:
-    """Present a company's newest success without its articles."""
-    if run is None:
-        return {"company": company.name, "status": "no_data", "analyzed_at": None}
-    return _present_brief(
-        company,
-        run,
-        models={"category": run.category, "sentiment": run.sentiment},
-        summary=msgspec.json.decode(run.summary, type=Summary),
-        found=msgspec.json.decode(run.found, type=Found),
-    )
+def present_history(company: Company, *, total: int, ids: Sequence[int], is_full: bool) -> Json:
+    """Present a page of a company's successes; as many queries however many there are."""
+    shown = _present_full(selectors.runs(ids)) if is_full else _present_brief(company, ids)
+    return {"company": company.name, "total_count": total, "returned_count": len(shown), "history": shown}
 
 
-def present_brief(company: Company, run: Analysis) -> Json:
-    """Present a success without its articles. No query where its revision is there."""
-    return _present_brief(
-        company,
-        run,
-        models={"category": run.revision.category, "sentiment": run.revision.sentiment} if run.revision else {},
-        summary=msgspec.convert(run.summary, Summary),
-        found=msgspec.convert(run.found, Found),
-    )
-
-
-def present_history(company: Company, *, total: int, runs: Sequence[Analysis], is_full: bool) -> Json:
-    return {
-        "company": company.name,
-        "total_count": total,
-        "returned_count": len(runs),
-        "history": _present_full(runs) if is_full else [present_brief(company, run) for run in runs],
-    }
-
-
-def present_company(company: Company) -> Json:
+def present_company(company: Company | Listed) -> Json:
     return {
         "company": company.name,
         "aliases": company.aliases,
@@ -141,9 +103,15 @@ def present_quota(quota: Quota) -> Json:
 
 
 def present_all_latest(statuses: Sequence[CompanyStatus]) -> Json:
+    """Present every company's newest success without its articles."""
+    newest = {status.company.name: status.latest for status in statuses}
+    presented = present_briefs((name, run) for name, run in newest.items() if run)
     return {
-        "companies": [status.company.name for status in statuses],
-        "results": {status.company.name: present_newest(status.company, status.latest) for status in statuses},
+        "companies": list(newest),
+        "results": {
+            name: (run and presented.get((name, run))) or {"company": name, "status": "no_data", "analyzed_at": None}
+            for name, run in newest.items()
+        },
         "retrieved_at": timezone.now(),
     }
 
@@ -212,30 +180,11 @@ def status_url(run: Analysis) -> str:
     return reverse("dashboard-task", args=[run.task_id])
 
 
-def _present_brief(
-    company: Company, run: Analysis | Newest, *, models: Mapping[str, str | None], summary: Summary, found: Found
-) -> Json:
-    return {
-        "company": company.name,
-        "status": "success",
-        "analyzed_at": run.finished_at,
-        "trigger": run.trigger,
-        "analysis_metadata": {
-            "company": company.name,
-            "analysis_id": run.pk,
-            "analyzed_count": run.total,
-            "analysis_time": run.finished_at,
-            "processing_time_ms": _milliseconds(run),
-            "models": models,
-            "provider": run.provider,
-        },
-        "summary": present_summary(summary),
-        "deduplication": {
-            "original_count": found.original_count,
-            "duplicates_removed": found.duplicates_removed,
-            "similarity_threshold": found.query.similarity_threshold,
-        },
-    }
+def _present_brief(company: Company, ids: Sequence[int]) -> list[msgspec.Raw]:
+    runs = selectors.briefs(ids)
+    named = [(company.name, runs[pk]) for pk in ids if pk in runs]
+    presented = present_briefs(named)
+    return [presented[run] for run in named if run in presented]
 
 
 def _present_full(runs: Sequence[Analysis]) -> list[Json]:
@@ -247,7 +196,7 @@ def _present_full(runs: Sequence[Analysis]) -> list[Json]:
             "company": analysis.company,
             "status": "success",
             "analyzed_at": run.finished_at,
-            **present_analysis(Answer(value=analysis, is_hit=True), elapsed_ms=_milliseconds(run), stories=stories),
+            **present_analysis(Answer(value=analysis, is_hit=True), elapsed_ms=milliseconds(run), stories=stories),
         }
         for run, analysis in zip(runs, analyses, strict=True)
     ]
@@ -266,7 +215,7 @@ def _outcome(status: CompanyStatus) -> Json:
     }
 
 
-def _method(run: Newest | None) -> str | None:
+def _method(run: Brief | None) -> str | None:
     if run is None or run.category is None or run.sentiment is None:
         return None
     by_keywords = [revision.startswith("keyword@") for revision in (run.category, run.sentiment)]
@@ -284,12 +233,6 @@ def _cached_company(name: str, entries: Sequence[Entry]) -> Json:
         "hit_count": sum(entry.hits for entry in entries),
         "ttl_seconds": max(0, round(left)),
     }
-
-
-def _milliseconds(run: Analysis | Newest) -> float:
-    if not run.started_at or not run.finished_at:
-        return 0.0
-    return round((run.finished_at - run.started_at).total_seconds() * 1000, 1)
 
 
 def present_summary_line(run: Analysis) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
-from django.db.models import OuterRef, QuerySet, Subquery, TextField, Value
+from django.db.models import OuterRef, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
@@ -30,8 +30,8 @@ NAMES_SHOWN = 500  # in an error; a longer list helps nobody
 IDS_AT_ONCE = 30_000  # that one statement may name: SQLite takes 32,766
 
 
-class Newest(NamedTuple):
-    """A company's newest run or success, as far as lists tell it. A tuple: a model's row costs five times as much."""
+class Brief(NamedTuple):
+    """A run as far as lists tell it, but for what it found. A tuple: a model's row costs five times as much."""
 
     pk: int
     status: str
@@ -43,17 +43,26 @@ class Newest(NamedTuple):
     provider: str
     category: str | None  # revision that answered
     sentiment: str | None
-    found: str  # JSON, "" where summaries were not asked for
-    summary: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompanyStatus:
-    """A watched company, its newest success, and its newest run of any outcome."""
+class Listed(NamedTuple):
+    """A company as lists show it."""
 
-    company: Company
-    latest: Newest | None
-    last: Newest | None
+    pk: int
+    name: str
+    stock_code: str
+    is_watched: bool
+    interval_minutes: int | None
+    next_run_at: datetime | None
+    aliases: list[str]
+
+
+class CompanyStatus(NamedTuple):
+    """A company, its newest success, and its newest run of any outcome."""
+
+    company: Listed
+    latest: Brief | None
+    last: Brief | None
 
 
 def due_runs() -> list[int]:
@@ -70,12 +79,14 @@ def companies_out_of_cache() -> list[Company]:
     """
     if not settings.CACHE_ENABLED:
         return []
-    overdue = [status for status in statuses(with_summaries=False) if _is_overdue(status)]
+    overdue = [status for status in statuses() if _is_overdue(status)]
     known = [KnownCompany(name=one.company.name, aliases=tuple(one.company.aliases)) for one in overdue]
     fresh_until = search.kept_until(known, search.Options(max_results=settings.ANALYSIS_MAX_RESULTS))
     out = [one for one in overdue if _is_out(one, fresh_until.get(one.company.name))]
     out.sort(key=lambda one: one.last.pk if one.last else 0)
-    return [one.company for one in out[:REFRESHED_AT_ONCE]]
+    chosen = [one.company.pk for one in out[:REFRESHED_AT_ONCE]]
+    companies = Company.objects.in_bulk(chosen)
+    return [companies[pk] for pk in chosen if pk in companies]
 
 
 def monitored() -> QuerySet[Company]:
@@ -116,23 +127,19 @@ def not_monitored(name: str) -> NotMonitored:
     return NotMonitored(company=name, monitored_companies=monitored_names()[:NAMES_SHOWN])
 
 
-def statuses(of: QuerySet[Company] | None = None, *, with_summaries: bool = True) -> list[CompanyStatus]:
-    """Return every watched company, or those given, with its newest runs.
-
-    Two queries, however many companies. What the runs found is read only with summaries, as the JSON it is.
-    """
-    companies = list(
-        (monitored() if of is None else of).annotate(
-            latest_id=Subquery(_newest(Analysis.objects.filter(status=Status.SUCCESS))),
-            last_id=Subquery(_newest(Analysis.objects.all())),
-        )
+def statuses(of: QuerySet[Company] | None = None) -> list[CompanyStatus]:
+    """Return every watched company, or those given, with its newest runs: two queries, however many companies."""
+    companies = (monitored() if of is None else of).values_list(
+        *Listed._fields[:-1],
+        Cast("aliases", TextField()),
+        Subquery(_newest(Analysis.objects.filter(status=Status.SUCCESS))),
+        Subquery(_newest(Analysis.objects.all())),
     )
-    ids = {pk for company in companies for pk in (company.latest_id, company.last_id) if pk}
-    runs = {run.pk: run for run in _newest_runs(ids, with_summaries=with_summaries)}
-    return [
-        CompanyStatus(company=company, latest=runs.get(company.latest_id), last=runs.get(company.last_id))
-        for company in companies
+    rows = [
+        (Listed._make((*row, msgspec.json.decode(aliases))), latest, last) for *row, aliases, latest, last in companies
     ]
+    runs = briefs({pk for _, *ids in rows for pk in ids if pk})
+    return [CompanyStatus(company, runs.get(latest), runs.get(last)) for company, latest, last in rows]
 
 
 def latest(company: Company) -> Analysis | None:
@@ -142,11 +149,11 @@ def latest(company: Company) -> Analysis | None:
 
 def history(
     company: Company, *, since: datetime | None, until: datetime | None, offset: int, limit: int
-) -> tuple[int, list[Analysis]]:
-    """Return how many successes there are, and a page of them, newest first.
+) -> tuple[int, list[int]]:
+    """Return how many successes there are, and the ids of a page of them, newest first.
 
     Their number is kept with the company; between two times they are counted and leafed in an index, which takes as
-    long as there are many between the two. Only the page's own rows are read.
+    long as there are many between the two.
     """
     runs, total = _successes(company), company.successes
     if since or until:
@@ -154,8 +161,25 @@ def history(
         runs = runs.filter(finished_at__gte=since) if since else runs
         runs = runs.filter(finished_at__lt=until) if until else runs
         total = runs.count()
-    page = list(runs.values_list("pk", flat=True)[offset : offset + limit])
-    return total, list(runs.filter(pk__in=page))
+    return total, list(runs.values_list("pk", flat=True)[offset : offset + limit])
+
+
+def runs(ids: Sequence[int]) -> list[Analysis]:
+    """Return successes with all they found, in the order of their ids; one deleted meanwhile is left out."""
+    found = Analysis.objects.select_related("revision", "company").in_bulk(ids)
+    return [found[pk] for pk in ids if pk in found]
+
+
+def briefs(ids: Iterable[int]) -> dict[int, Brief]:
+    """Return runs by their ids."""
+    columns = [*Brief._fields[:-2], "revision__category", "revision__sentiment"]
+    return {row[0]: Brief._make(row) for row in _rows(ids, *columns)}
+
+
+def found_by(ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """Return what runs found, and its summary, as the JSON they are, by the runs' ids."""
+    columns = [Cast(name, TextField()) for name in ("found", "summary")]
+    return {pk: (found, summary) for pk, found, summary in _rows(ids, "pk", *columns)}
 
 
 def run_by_task(task_id: UUID) -> Analysis:
@@ -202,10 +226,13 @@ def _newest(runs: QuerySet[Analysis]) -> QuerySet[Analysis, int]:
     return runs.filter(company=OuterRef("pk")).order_by("-pk").values_list("pk", flat=True)[:1]
 
 
-def _newest_runs(ids: Iterable[int], *, with_summaries: bool) -> Iterator[Newest]:
-    columns = [*Newest._fields[:-4], "revision__category", "revision__sentiment"]
-    found = [Cast(name, TextField()) if with_summaries else Value("") for name in ("found", "summary")]
+def _rows(ids: Iterable[int], *columns: str | Cast) -> Iterator[tuple[Any, ...]]:
+    for portion in portions(ids):
+        yield from Analysis.objects.filter(pk__in=portion).order_by().values_list(*columns)
+
+
+def portions(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Yield ids, as many at once as one statement may name."""
     waiting = iter(ids)
     while portion := list(islice(waiting, IDS_AT_ONCE)):
-        rows = Analysis.objects.filter(pk__in=portion).order_by().values_list(*columns, *found)
-        yield from map(Newest._make, rows)
+        yield portion

@@ -33,7 +33,7 @@ class CompanyViewSet(ViewSet):
     @extend_schema(responses=shapes.CompaniesResponse)
     def list(self, request: Request) -> Response:
         """List the watched companies, their schedule and how their newest analysis went."""
-        return Response(presenters.present_companies(selectors.statuses(with_summaries=False)))
+        return Response(presenters.present_companies(selectors.statuses()))
 
     @extend_schema(request=shapes.CompanyRequest, responses={201: shapes.Company})
     def create(self, request: Request) -> Response:
@@ -77,12 +77,12 @@ class CompanyViewSet(ViewSet):
         asked = query.validated_data
         watched = selectors.monitored_company(company)
 
-        total, runs = selectors.history(
+        total, ids = selectors.history(
             watched, since=asked.get("since"), until=asked.get("until"), offset=asked["offset"], limit=asked["limit"]
         )
 
         is_full = asked["detail"] == "full"
-        return Response(presenters.present_history(watched, total=total, runs=runs, is_full=is_full))
+        return Response(presenters.present_history(watched, total=total, ids=ids, is_full=is_full))
 
     @extend_schema(parameters=[COMPANY], request=None, responses={202: shapes.RequestedResponse})
     def trigger(self, request: Request, company: str) -> Response:
@@ -102,7 +102,7 @@ class DashboardViewSet(ViewSet):
     @extend_schema(responses=shapes.StatusResponse)
     def status(self, request: Request) -> Response:
         """Say how the service does."""
-        statuses = selectors.statuses(with_summaries=False)
+        statuses = selectors.statuses()
         workers = selectors.worker_count()
         quota = provider_quota()
         return Response(presenters.present_status(statuses, usage=usage.last_day(), workers=workers, quota=quota))

@@ -531,6 +531,7 @@ DATABASES: dict[str, Any] = {
 # What DATABASE_URL says of the connection itself (?sslmode=verify-full&…) stands above what is said here.
 SAID = DATABASES["default"].get("OPTIONS", {})
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["CONN_MAX_AGE"] = 600  # opening the file costs as much as most answers
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",

@@ -109,7 +109,8 @@ def test_what_failed_is_no_analysis():
 def test_a_page_of_runs_is_one_query_however_many(django_assert_num_queries):
     for number in range(20):
         keep(analysis([judged(number + place) for place in range(5)]))
-    _, runs = selectors.history(Company.objects.get(), since=None, until=None, offset=0, limit=20)
+    _, ids = selectors.history(Company.objects.get(), since=None, until=None, offset=0, limit=20)
+    runs = selectors.runs(ids)
 
     with django_assert_num_queries(1):
         analyses = records.analyses_of(runs)
@@ -133,11 +134,12 @@ def test_history_counts_leafs_and_takes_times():
     runs = [keep(analysis([judged(1)], at=start + timedelta(hours=hour))) for hour in range(10)]
     services.request_analysis("새벽소프트", trigger="manual")
     company = Company.objects.get()
+    ids = [run.pk for run in runs]
 
     assert selectors.latest(company) == runs[-1]
-    assert selectors.history(company, since=None, until=None, offset=2, limit=3) == (10, runs[7:4:-1])
+    assert selectors.history(company, since=None, until=None, offset=2, limit=3) == (10, ids[7:4:-1])
     between = {"since": start + timedelta(hours=3), "until": start + timedelta(hours=6)}
-    assert selectors.history(company, **between, offset=0, limit=20) == (3, runs[5:2:-1])
+    assert selectors.history(company, **between, offset=0, limit=20) == (3, ids[5:2:-1])
     assert selectors.history(company, since=None, until=None, offset=10, limit=20) == (10, [])
 
 

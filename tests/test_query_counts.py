@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from django.utils import timezone
 
-from dashboard import services, workers
+from dashboard import briefs, services, workers
 from dashboard.models import Analysis, Company
 from tests.histories import analysis, judged
 
@@ -39,11 +39,11 @@ def companies(request: pytest.FixtureRequest) -> list[Company]:
     [
         (f"{BASE}/status", 3),  # workers; companies with their newest ids; runs
         (f"{BASE}/companies", 2),
-        (f"{BASE}/latest", 2),
+        (f"{BASE}/latest", 3),  # the same, and what was found
         (f"{OURS}/latest", 3),  # the company, the run, its articles
-        (f"{OURS}/history", 3),  # the company with how many there are, the page's ids, the page
+        (f"{OURS}/history", 4),  # the company with how many there are, the page's ids, the page, what was found
         (f"{OURS}/history?limit=1&detail=full", 4),
-        (f"{OURS}/history?from=2020-01-01&to=2050-01-01", 4),  # between two times they are counted
+        (f"{OURS}/history?from=2020-01-01&to=2050-01-01", 5),  # between two times they are counted
         (f"{BASE}/cache/info", 0),
     ],
 )
@@ -54,6 +54,31 @@ def test_reading_costs_as_many_queries_for_30_companies_as_for_3(
         response = client.get(path)
 
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize(("path", "queries"), [(f"{BASE}/latest", 2), (f"{OURS}/history", 3)])
+def test_what_finished_runs_found_is_read_once(client, companies, django_assert_num_queries, path, queries):
+    first = client.get(path).json()
+    with django_assert_num_queries(queries):
+        again = client.get(path).json()
+
+    assert {**again, "retrieved_at": ""} == {**first, "retrieved_at": ""}
+
+
+def test_what_is_kept_of_finished_runs_is_bounded(client, companies, monkeypatch):
+    monkeypatch.setattr(briefs, "KEPT", 2)
+    whole = client.get(f"{BASE}/latest").json()["results"]
+
+    assert len(briefs._kept) == 2
+    assert client.get(f"{BASE}/latest").json()["results"] == whole
+    assert client.get(f"{OURS}/history").json()["returned_count"] == 3
+
+
+def test_a_renamed_company_is_shown_by_its_new_name(client, companies):
+    client.get(f"{BASE}/latest")
+    client.patch(OURS, {"name": "새벽소프트"}, format="json")
+
+    assert client.get(f"{BASE}/latest").json()["results"]["새벽소프트"]["company"] == "새벽소프트"
 
 
 def test_a_task_costs_one_query(client, companies, django_assert_num_queries):

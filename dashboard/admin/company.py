@@ -28,7 +28,7 @@ from dashboard.admin.bars import NOTHING, draw_result
 from dashboard.companies import clean_aliases, forget
 from dashboard.errors import WorkerUnavailable
 from dashboard.models import Analysis, Company
-from dashboard.selectors import CompanyStatus, Newest
+from dashboard.selectors import Brief, CompanyStatus
 from newsservice.errors import DomainError
 from search.text import normalize_company
 
@@ -78,14 +78,16 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
 
 
 class CompanyList(ChangeList):
-    """A page of companies, each with its newest runs: two queries for all of them."""
+    """A page of companies, each with its newest runs: three queries for all of them."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         page = Company.objects.filter(pk__in=[company.pk for company in self.result_list])
-        runs = {status.company.pk: status for status in selectors.statuses(page)}
+        statuses = {status.company.pk: status for status in selectors.statuses(page)}
+        found = selectors.found_by([status.latest.pk for status in statuses.values() if status.latest])
         for company in self.result_list:
-            company.runs = runs[company.pk]
+            company.status = statuses[company.pk]
+            company.summary = found[company.status.latest.pk][1] if company.status.latest else "{}"
 
 
 @admin.register(Company)
@@ -172,7 +174,7 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
 
     @admin.display(description=gettext_lazy("newest analysis"))
     def newest(self, company: Company) -> SafeString | str:
-        runs: CompanyStatus = company.runs  # type: ignore[attr-defined]  # set by CompanyList
+        runs: CompanyStatus = company.status  # type: ignore[attr-defined]  # set by CompanyList
         found = _link_to(runs.latest) if runs.latest else NOTHING
         if runs.last and runs.last.status in Analysis.OPEN:
             said = Analysis.Status(runs.last.status).label
@@ -183,8 +185,7 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
 
     @admin.display(description=gettext_lazy("result"))
     def result(self, company: Company) -> SafeString | str:
-        latest = company.runs.latest  # type: ignore[attr-defined]  # set by CompanyList
-        return draw_result(json.loads(latest.summary)) if latest else NOTHING
+        return draw_result(json.loads(company.summary))  # type: ignore[attr-defined]  # set by CompanyList
 
     @admin.display(description=gettext_lazy("analyses"))
     def analyses_link(self, company: Company) -> SafeString:
@@ -192,6 +193,6 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         return format_html('<a href="{}?company={}">{}</a>', address, company.pk, _("All analyses"))
 
 
-def _link_to(run: Newest) -> SafeString:
+def _link_to(run: Brief) -> SafeString:
     at = timezone.localtime(run.finished_at).strftime("%Y-%m-%d %H:%M")
     return format_html('<a href="{}">{}</a>', reverse("admin:dashboard_analysis_change", args=[run.pk]), at)
