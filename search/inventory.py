@@ -32,7 +32,7 @@ class Entry:
 
 def entries(kinds: Iterable[str] = KINDS) -> list[Entry]:
     """Return all kept answers, newest first. Reads each: grows with what is kept."""
-    keys = [key for kind in kinds for key in store.keys(f"{kind}:")]
+    keys = store.keys(*(f"{kind}:" for kind in kinds))
     found: list[Entry] = []
     for start in range(0, len(keys), PORTION):
         portion = keys[start : start + PORTION]
@@ -62,17 +62,19 @@ def forget_entries(keys: Sequence[str]) -> int:
 
 def forget_subject(subject: str) -> int:
     """Delete every layer of a company's cache: its answers, what was said of their texts, errors. Nothing else."""
-    keys = [key for kind in COMPANY_KINDS for key in store.keys(subject_prefix(kind, subject))]
-    errors = [key for kind in COMPANY_KINDS for key in store.keys(f"error:{subject_prefix(kind, subject)}")]
-    said = predictions.keys_of(_kept_analyses(keys))
-    return forget_entries(keys) + store.forget_many(said) + store.forget_many(errors)
+    prefixes = [subject_prefix(kind, subject) for kind in COMPANY_KINDS]
+    found = store.keys(*prefixes, *(f"error:{prefix}" for prefix in prefixes))
+    answers = [key for key in found if not key.startswith("error:")]
+    errors = [key for key in found if key.startswith("error:")]
+    said = predictions.keys_of(_kept_analyses(answers))
+    return store.forget_many(errors + said) + forget_entries(answers)
 
 
 def forget_all() -> int:
     """Delete all answers, judgements and errors of ours; never what others keep in the same Redis."""
-    answers = [key for kind in KINDS for key in store.keys(f"{kind}:")]
-    rest = [*store.keys("prediction:"), *store.keys("error:")]
-    return forget_entries(answers) + store.forget_many(rest)
+    kept = store.keys(*(f"{kind}:" for kind in KINDS), "prediction:", "error:")
+    store.forget_many([hits_key(key) for key in kept if key.partition(":")[0] in KINDS])
+    return store.forget_many(kept)
 
 
 def hits_key(key: str) -> str:

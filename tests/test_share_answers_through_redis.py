@@ -130,3 +130,55 @@ def test_a_poisoned_value_is_a_miss(naver, redis):
         client.set(key, b"\xc1\xff poison")
 
     assert search_news("한빛전자", FIFTY).value.original_count == 30
+
+
+BASE = "/api/v1/dashboard/cache"
+OTHERS = 5_000  # keys of others in the same Redis, and as many judgements
+
+
+@pytest.fixture
+def crowded(naver, redis):
+    """Return Redis' own counts, of a store of many keys of which few are answers."""
+    client = django_cache.client.get_client()
+    client.mset({f"of somebody:{number}": "x" for number in range(OTHERS)})
+    client.mset({django_cache.make_key(f"prediction:{number}"): "x" for number in range(OTHERS)})
+    for name in ("한빛전자", "가람은행"):
+        analyze_company(name, FIFTY)
+    return client
+
+
+def scans(client, ask) -> int:
+    """Return how many times something has Redis look through a part of its keys."""
+    client.config_resetstat()
+    ask()
+    return client.info("commandstats").get("cmdstat_scan", {"calls": 0})["calls"]
+
+
+A_WALK = 2 * OTHERS // store.WALKED_AT_ONCE + 2
+
+
+@pytest.mark.django_db
+def test_looking_after_the_cache_is_one_walk_through_its_keys(client, crowded):
+    asked = {"entries": lambda: client.get(f"{BASE}/info"), "a company": lambda: client.delete(f"{BASE}/한빛전자")}
+    for name, ask in asked.items():
+        assert 0 < scans(crowded, ask) <= A_WALK, name
+    left = client.get(f"{BASE}/info").json()["companies"]
+    assert [one["company"] for one in left] == ["가람은행"]
+    assert len(store.keys("prediction:")) == OTHERS
+
+    assert 0 < scans(crowded, lambda: client.delete(f"{BASE}/all")) <= A_WALK
+    assert store.keys("prediction:", "analysis:", "search:", "news:", "error:") == []
+    assert len(crowded.keys("of somebody:*")) == OTHERS
+
+
+def test_how_long_many_keys_stay_is_one_round_trip(redis):
+    for number in range(50):
+        store.put(f"news:{number}", number, seconds=60 + number)
+    client = django_cache.client.get_client()
+    before = client.info("stats")["total_reads_processed"]
+    left = store.seconds_left([*(f"news:{number}" for number in range(50)), "news:gone"])
+    trips = client.info("stats")["total_reads_processed"] - before
+
+    assert list(left) == [f"news:{number}" for number in range(50)]
+    assert all(58 <= left[f"news:{number}"] - number <= 60 for number in range(50))
+    assert trips <= 3  # the question, and what counts it

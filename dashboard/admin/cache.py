@@ -36,12 +36,13 @@ def show_cache(request: HttpRequest) -> HttpResponse:
     entries, day = inventory.entries(), usage.last_day()
     found = [entry for entry in entries if words.casefold() in entry.subject.casefold()]
     page = Paginator(found, ENTRIES_A_PAGE).get_page(request.GET.get("p"))
+    left = store.seconds_left([entry.key for entry in page.object_list])
     context = {
         "q": words,
         "query": urlencode({"q": words}) + "&" if words else "",
         "now": datetime.now(UTC),
         "page": page,
-        "rows": [_row(entry) for entry in page.object_list],
+        "rows": [_row(entry, left.get(entry.key)) for entry in page.object_list],
         "count": len(entries),
         "size_bytes": sum(entry.size_bytes for entry in entries),
         "usage": day,
@@ -85,8 +86,7 @@ def _say_deleted(request: HttpRequest, count: int) -> None:
     messages.success(request, _("Deleted: %(count)d") % {"count": count})
 
 
-def _row(entry: Entry) -> dict[str, object]:
-    left = store.seconds_left(entry.key)
+def _row(entry: Entry, left: int | None) -> dict[str, object]:
     return {
         "entry": entry,
         "stored_at": datetime.fromtimestamp(entry.stored_at, UTC),
