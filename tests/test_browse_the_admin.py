@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.db import connection
@@ -195,6 +196,7 @@ def test_a_reader_sees_the_cache_and_cannot_touch_it(history):
     assert reader.post("/admin/dashboard/analysis/cache/clear/").status_code == 403
     assert store.keys("news:") == [key]
     assert "analyze_now" not in shown(reader, "/admin/dashboard/company/")
+    assert "unwatch" not in shown(reader, "/admin/dashboard/company/")
 
 
 # --- every page ----------------------------------------------------------------------------------------------
@@ -305,25 +307,36 @@ def test_a_filter_typed_into_the_address_does_not_walk_the_table(admin, history)
 # --- companies -----------------------------------------------------------------------------------------------
 
 
-def test_a_company_is_watched_and_given_an_interval_in_the_list(admin):
+def test_companies_are_watched_and_no_longer_watched_from_the_list(admin):
+    companies = [Company.objects.create(name=name, is_watched=name == "늘찬은행") for name in ("늘찬전자", "늘찬은행")]
+    form = {"_selected_action": [company.pk for company in companies]}
+
+    def chosen(action: str) -> list[str]:
+        return messages_of(admin.post("/admin/dashboard/company/", {**form, "action": action}, follow=True).text)
+
+    assert chosen("watch") == ["Changed: 1"]  # the other is watched already, and waits for its own time
+    first = Company.objects.get(name="늘찬전자")
+    assert first.is_watched
+    assert abs((first.next_run_at - timezone.now()).total_seconds()) < 30
+    assert Company.objects.get(name="늘찬은행").next_run_at is None
+    assert [entry.object_repr for entry in LogEntry.objects.all()] == ["늘찬전자"]
+
+    assert chosen("unwatch") == ["Changed: 2"]
+    assert list(Company.objects.values_list("is_watched", "next_run_at")) == [(False, None)] * 2
+
+
+def test_an_interval_is_given_on_the_companys_page(admin):
     company = Company.objects.create(name="늘찬전자")
-    form = {
-        "form-TOTAL_FORMS": 1,
-        "form-INITIAL_FORMS": 1,
-        "form-0-id": company.pk,
-        "form-0-is_watched": "on",
-        "form-0-interval_minutes": 15,
-        "_save": "1",
-    }
-    answer = admin.post("/admin/dashboard/company/", form)
-    assert answer.status_code == 302
+    path = f"/admin/dashboard/company/{company.pk}/change/"
+    form = {"name": "늘찬전자", "is_watched": "on", "interval_minutes": 15}
+    assert admin.post(path, form).status_code == 302
     company.refresh_from_db()
     assert (company.is_watched, company.interval_minutes) == (True, 15)
     assert abs((company.next_run_at - timezone.now()).total_seconds()) < 30
     for wrong in ("0", "-1", "10081", "x"):
-        page = admin.post("/admin/dashboard/company/", {**form, "form-0-interval_minutes": wrong})
+        page = admin.post(path, {**form, "interval_minutes": wrong})
         assert page.status_code == 200
-        assert "errorlist" in page.content.decode()
+        assert "errorlist" in page.text
     company.refresh_from_db()
     assert company.interval_minutes == 15
 

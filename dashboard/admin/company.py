@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard import selectors, tasks
 from dashboard.admin.bars import NOTHING, draw_result
-from dashboard.companies import clean_aliases, forget
+from dashboard.companies import change, clean_aliases, forget
 from dashboard.errors import WorkerUnavailable
 from dashboard.models import Analysis, Company
 from dashboard.selectors import Brief, CompanyStatus
@@ -97,14 +97,13 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         "name", "is_watched", "interval_minutes", "stock_code", "next_run_at",
         "newest", "result", "analyses_link",
     )  # fmt: skip
-    list_editable = ("is_watched", "interval_minutes")
     list_filter = ("is_watched",)
     search_fields = ("name", "stock_code")
     sortable_by = ("name", "is_watched", "next_run_at")
     fields = ("name", "is_watched", "interval_minutes", "stock_code", "aliases", "next_run_at", "created_at")
     readonly_fields = ("next_run_at", "created_at")
-    list_per_page = 15  # two inputs a row: forms cost more to draw than rows
-    actions = ("analyze_now",)
+    list_per_page = 25
+    actions = ("analyze_now", "watch", "unwatch")  # not inputs in the list, which cost more to draw than the rows
 
     class Media:
         css: ClassVar = {"all": ["dashboard/admin.css"]}
@@ -171,6 +170,21 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
                 outcomes[level, text].append(company.name)
         for (level, text), names in outcomes.items():
             self.message_user(request, f"{text}: {', '.join(names)}", level)
+
+    @admin.action(description=gettext_lazy("Watch"), permissions=["change"])
+    def watch(self, request: HttpRequest, queryset: QuerySet[Company]) -> None:
+        self._change(request, queryset.filter(is_watched=False), is_watched=True)
+
+    @admin.action(description=gettext_lazy("No longer watch"), permissions=["change"])
+    def unwatch(self, request: HttpRequest, queryset: QuerySet[Company]) -> None:
+        self._change(request, queryset.filter(is_watched=True), is_watched=False, next_run_at=None)
+
+    def _change(self, request: HttpRequest, companies: QuerySet[Company], **fields: object) -> None:
+        """Change each company, as its own page would; say how many were."""
+        chosen = list(companies)
+        for company in chosen:
+            self.log_change(request, change(company.name, **fields), [{"changed": {"fields": [*fields]}}])
+        self.message_user(request, _("Changed: %(count)d") % {"count": len(chosen)}, messages.SUCCESS)
 
     @admin.display(description=gettext_lazy("newest analysis"))
     def newest(self, company: Company) -> SafeString | str:
