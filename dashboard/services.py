@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
@@ -247,10 +248,9 @@ def bring_back_from_the_future() -> int:
     return late.update(queued_at=now, run_after=now)
 
 
-def release_run(run_id: int, *, lost_by: set[str], alive: set[str]) -> None:
-    """Put back a run that one of these workers is known to have lost, or whose worker lives no more."""
-    lost = Q(worker__in=lost_by) | ~Q(worker__in=alive)
-    _take_back(Analysis.objects.filter(lost, pk=run_id, status=Status.RUNNING))
+def release_run(run_id: int, *, lost_by: Iterable[str]) -> None:
+    """Put back a run that one of these workers is known to have lost; another's stays with it."""
+    _take_back(Analysis.objects.filter(pk=run_id, status=Status.RUNNING, worker__in=lost_by))
 
 
 def release_runs_of(worker: str) -> None:

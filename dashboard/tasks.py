@@ -79,16 +79,20 @@ def enqueue_analysis(name: str, *, trigger: str, options: dict[str, object] | No
     return run
 
 
-def announce(run_id: int) -> None:
+def announce(run_id: int, *, lost_by: Sequence[str] = ()) -> None:
     """Tell a worker that a run waits. A broker that is down is logged: the next sweep tells again.
 
-    The message expires, or where more waits than can be run every sweep would add its own.
+    The message expires, or where more waits than can be run every sweep would add its own; but for one that
+    living workers have lost, which the sweep takes to be running.
     """
     if settings.BACKGROUND == "embedded":
         bell.set()
         return
     try:
-        run_analysis.apply_async((run_id,), expires=ANNOUNCED_SECONDS)
+        if lost_by:
+            run_analysis.delay(run_id, list(lost_by))
+        else:
+            run_analysis.apply_async((run_id,), expires=ANNOUNCED_SECONDS)
     except OperationalError as exc:
         logger.warning("the broker is down: analysis %d waits for the next sweep: %s", run_id, type(exc).__name__)
 
@@ -114,18 +118,18 @@ def run_self_test(task_id: str, queued_at: float) -> None:
 
 class RunTask(Task[..., Any]):
     Request = "dashboard.messages:RunRequest"  # by its name: a worker's part, which a web process does without
+    reject_on_worker_lost = False  # it announces anew, and says who lost it
 
 
 @shared_task(bind=True, base=RunTask, max_retries=20)
 def run_analysis(self: RunTask, run_id: int, lost_by: Sequence[str] = ()) -> None:
-    """Run it. Delivered again, or tried again after the database was away, it is first taken from who had it.
+    """Run it. `lost_by`: workers that live, but ran it no further: their process died, or the database was away.
 
-    `lost_by`: workers that the database failed while they ran it. A message delivered again is one that this worker's
-    process died of, or another worker. Where that one lives, so does perhaps the run, by a newer message.
+    What a whole worker takes along with it, the sweep puts back.
     """
     try:
-        if lost_by or (self.request.delivery_info or {}).get("redelivered"):
-            services.release_run(run_id, lost_by={*lost_by, workers.own_name()}, alive=workers.alive())
+        if lost_by:
+            services.release_run(run_id, lost_by=lost_by)
         services.run_analysis(run_id, worker=workers.own_name(), stopped_by=(SoftTimeLimitExceeded,))
     except services.DATABASE_AWAY as exc:
         wait = get_exponential_backoff_interval(2, self.request.retries, DATABASE_WAIT_SECONDS, full_jitter=True)

@@ -76,6 +76,25 @@ def test_an_analysis_that_kills_its_process_time_and_again_is_given_up(cluster, 
     wait_until(lambda: cluster.rows(DONE) == [(1,)], seconds=60)
 
 
+@pytest.mark.timeout(300)
+def test_an_analysis_whose_process_is_killed_is_taken_up_by_another_worker(cluster, naver):
+    first, second = cluster.start_worker(), cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 2, seconds=60)
+    naver.delay = 5
+    watch_later(cluster, ["한빛전자"])
+    trigger(cluster, "한빛전자")
+    wait_until(lambda: naver.calls, seconds=30)
+    naver.delay = 0
+    [(name,)] = cluster.rows("SELECT worker FROM dashboard_analysis")
+    holder = next(worker for worker in (first, second) if f":{worker.pid}:" in name)
+    for child in children(holder):
+        os.kill(child, signal.SIGKILL)
+
+    wait_until(lambda: cluster.rows(DONE) == [(1,)], seconds=25)
+    assert cluster.rows("SELECT attempts FROM dashboard_analysis") == [(2,)]
+    assert holder.poll() is None
+
+
 def test_a_sweep_goes_before_the_analyses_that_wait(cluster, naver, redis_server):
     cluster.start_worker()
     wait_until(lambda: cluster.workers() == 1, seconds=60)

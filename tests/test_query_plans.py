@@ -73,7 +73,7 @@ def test_taking_up_what_a_process_lost_reads_open_runs_alone():
     run = Analysis.objects.filter(status="running").first()
     with plans() as found:
         services.release_runs_of(workers.own_name())
-        services.release_run(run.pk, lost_by={"gone:1"}, alive=workers.alive())
+        services.release_run(run.pk, lost_by={"gone:1"})
         embedded.selectors.due_runs()
 
     assert read_whole(found) == []

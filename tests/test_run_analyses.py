@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pytest
 import time_machine
-from celery import current_app
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
-from kombu import Message
-from kombu.utils.imports import symbol_by_name
 
 from dashboard import companies, embedded, selectors, services, tasks, workers
 from dashboard.models import Analysis, Article, Company, JudgedArticle
@@ -174,7 +170,7 @@ def test_a_database_that_was_away_costs_no_run(run, monkeypatch, fault):
             do(run)
     run.refresh_from_db()
     assert (run.status, run.error_code) == (Status.RUNNING, "")
-    services.release_run(run.pk, lost_by={"here:1"}, alive={"here:1"})
+    services.release_run(run.pk, lost_by={"here:1"})
 
     assert do(run).status == Status.SUCCESS
 
@@ -425,23 +421,6 @@ def test_an_entry_whose_interval_an_operator_changes_expires_with_it():
     sync_schedule()
     entry.refresh_from_db()
     assert entry.expire_seconds == 120
-
-
-@pytest.mark.parametrize(("redelivered", "is_dropped"), [(False, True), (True, False)])
-def test_a_message_of_a_run_that_was_begun_and_lost_does_not_expire(redelivered, is_dropped):
-    yesterday = timezone.now() - timedelta(days=1)
-    sent = current_app.amqp.as_task_v2("an-id", tasks.run_analysis.name, args=(1,), expires=yesterday)
-    message = Message(
-        body=json.dumps(sent.body),
-        content_type="application/json",
-        content_encoding="utf-8",
-        headers=sent.headers,
-        properties=sent.properties,
-        delivery_info={"redelivered": redelivered},
-    )
-    request = symbol_by_name(tasks.run_analysis.Request)(message, app=current_app, task=tasks.run_analysis)
-
-    assert bool(request.maybe_expire()) is is_dropped
 
 
 def test_the_embedded_schedule_does_not_wait_for_pruning(naver, monkeypatch):

@@ -125,12 +125,12 @@ def test_a_quota_that_gives_the_try_back_takes_no_run_from_who_comes_next(run, n
     assert not services._held(first).exists()
 
 
-def test_what_comes_again_is_not_taken_from_a_worker_that_lives(run):
+def test_what_one_worker_lost_is_not_taken_from_another(run):
     held = services._claim(run.pk, worker="there:2")
-    services.release_run(run.pk, lost_by={"here:1"}, alive={"here:1", "there:2"})
+    services.release_run(run.pk, lost_by=["here:1"])
     assert services._held(held).exists()
 
-    services.release_run(run.pk, lost_by={"here:1"}, alive={"here:1"})
+    services.release_run(run.pk, lost_by=["here:1", "there:2"])
     assert Analysis.objects.get().status == Status.QUEUED
 
 
@@ -138,7 +138,7 @@ def test_what_comes_again_is_not_taken_from_a_worker_that_lives(run):
     "take_back",
     [
         lambda run: services.requeue_abandoned_runs(set()),
-        lambda run: services.release_run(run.pk, lost_by={"here:1"}, alive={"here:1"}),
+        lambda run: services.release_run(run.pk, lost_by={"here:1"}),
         lambda run: services.release_runs_of("here:1"),
     ],
 )
