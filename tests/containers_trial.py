@@ -168,10 +168,10 @@ def ask_documented_calls() -> bool:
 
 
 def main() -> int:
+    wait_until(is_whole, "the start")
+    fine = [ask_documented_calls()]  # which add and delete a company
     for company in COMPANIES:
         call("POST", "/dashboard/companies", {"name": company})
-    wait_until(is_whole, "the start")
-    fine = [ask_documented_calls()]
     print("| killed | slowest call | statuses (0: refused) | all ready | asked before | a new one |")
     print("|---|---|---|---|---|---|")
     fine += [kill(part) for part in PARTS]
