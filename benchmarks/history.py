@@ -48,6 +48,7 @@ API = "/api/v1/dashboard"
 LARGE_TABLES = ("dashboard_analysis", "dashboard_article", "dashboard_judgedarticle")
 
 Json = dict[str, Any]
+Query = tuple[str, Any]  # and what is bound to it
 
 
 class Generator:
@@ -287,11 +288,11 @@ def _bytes(table: str) -> tuple[int, int]:
     return sum(size for _, size in sizes), sum(size for kind, size in sizes if kind == "index")
 
 
-def _query(sql: str) -> list[tuple[Any, ...]]:
+def _query(sql: str, params: Any = None) -> list[tuple[Any, ...]]:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql, params)
         return list(cursor.fetchall())
 
 
@@ -320,6 +321,7 @@ def calls() -> dict[str, Callable[[], str]]:
     def always(path: str) -> Callable[[], str]:
         return lambda: path
 
+    analyses, articles = (reverse(f"admin:dashboard_{name}_changelist") for name in ("analysis", "article"))
     deepest = f"{API}/companies/{quote(names[0])}/history"
     return {
         "latest": of_one("latest"),
@@ -331,11 +333,15 @@ def calls() -> dict[str, Callable[[], str]]:
         "status": always(f"{API}/status"),
         "companies": always(f"{API}/companies"),
         "latest of all": always(f"{API}/latest"),
-        "admin: analyses": always(reverse("admin:dashboard_analysis_changelist")),
-        "admin: analyses of a company": always(f"{reverse('admin:dashboard_analysis_changelist')}?company=2"),
-        "admin: analyses that failed": always(f"{reverse('admin:dashboard_analysis_changelist')}?status=error"),
+        "admin: analyses": always(analyses),
+        "admin: analyses of a company": always(f"{analyses}?company=2"),
+        "admin: analyses that failed": always(f"{analyses}?status=error"),
+        "admin: analyses with stories of E": always(f"{analyses}?esg=E"),
+        "admin: analyses, more negative": always(f"{analyses}?sentiment=negative"),
         "admin: an analysis": always(reverse("admin:dashboard_analysis_change", args=[middle.pk])),
-        "admin: articles": always(reverse("admin:dashboard_article_changelist")),
+        "admin: running": always(reverse("admin:dashboard_running")),
+        "admin: articles": always(articles),
+        "admin: articles by title": always(f"{articles}?{urlencode({'q': '공장'})}"),
         "admin: companies": always(reverse("admin:dashboard_company_changelist")),
     }
 
@@ -380,18 +386,26 @@ def _time(client: Any, path: str) -> tuple[float, float]:
     return took
 
 
-def _look(client: Any, path: str) -> tuple[int, list[str]]:
-    """Return an answer's bytes, and the queries it took."""
+def _look(client: Any, path: str) -> tuple[int, list[Query]]:
+    """Return an answer's bytes, and the queries it took with what was bound to them."""
     from django.db import connection
-    from django.test.utils import CaptureQueriesContext
 
-    with CaptureQueriesContext(connection) as captured:
+    queries: list[Query] = []
+
+    def capture(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Json) -> Any:
+        queries.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(capture):
         response = client.get(path)
-    return len(response.content), [query["sql"] for query in captured.captured_queries]
+    return len(response.content), queries
 
 
-def _plans(queries: Iterable[str]) -> Json:
-    """Return which indexes the planner uses for the large tables, and which of these it reads whole."""
+def _plans(queries: Iterable[Query]) -> Json:
+    """Return which indexes the planner uses for the large tables, and which of these it reads whole.
+
+    What is bound stays bound: SQLite uses no partial index for a value that it does not see.
+    """
     from django.db import connection
 
     tables = "|".join(LARGE_TABLES)
@@ -400,27 +414,46 @@ def _plans(queries: Iterable[str]) -> Json:
     else:
         explain, index, whole = "EXPLAIN QUERY PLAN", r"INDEX (\w+)", rf"SCAN ({tables})$"
     used, read_whole = set(), set()
-    for sql in queries:
+    for sql, params in queries:
         if sql.startswith("SELECT") and re.search(tables, sql):
-            plan = "\n".join(str(row[-1]) for row in _query(f"{explain} {sql}"))
+            plan = "\n".join(str(row[-1]) for row in _query(f"{explain} {sql}", params))
             used |= set(re.findall(index, plan))
             read_whole |= set(re.findall(whole, plan, re.MULTILINE))
     return {"indexes": sorted(used), "read_whole": sorted(read_whole)}
 
 
 def measure_pruning(runs: int) -> Json:
-    """Time deleting the oldest tenth of the runs by count, and then having nothing to delete."""
+    """Time deleting the oldest tenth of the runs by count, then nothing, then what expires, then a company."""
     from django.conf import settings
+    from django.db.models import Max, Min
 
+    from dashboard import companies
     from dashboard.history import prune
+    from dashboard.models import Analysis, Company
 
     settings.HISTORY_EXPIRE_DAYS, settings.HISTORY_MAX_COUNT = 10_000, round(0.9 * runs)
+    pruned, seconds = _clocked(prune)
+    _, idle_seconds = _clocked(prune)
+    span = Analysis.objects.aggregate(first=Min("finished_at"), last=Max("finished_at"))
+    settings.HISTORY_EXPIRE_DAYS = (datetime.now(UTC) - span["first"] - (span["last"] - span["first"]) / 10).days
+    expired, expiry_seconds = _clocked(prune)
+    company = Company.objects.order_by("pk")[0]
+    count = company.analyses.count()
+    _, removal_seconds = _clocked(lambda: companies.remove(company.name))
+    return {
+        "runs": pruned.analyses,
+        "seconds": seconds,
+        "idle_seconds": idle_seconds,
+        "expired": {"runs": expired.analyses, "seconds": expiry_seconds},
+        "removed": {"runs": count, "seconds": removal_seconds},
+    }
+
+
+def _clocked(work: Callable[[], Any]) -> tuple[Any, float]:
+    """Return what work returns, and its seconds."""
     started = time.perf_counter()
-    pruned = prune()
-    seconds = time.perf_counter() - started
-    started = time.perf_counter()
-    prune()
-    return {"runs": pruned.analyses, "seconds": seconds, "idle_seconds": time.perf_counter() - started}
+    result = work()
+    return result, time.perf_counter() - started
 
 
 def measure_database(runs: int) -> Json:
@@ -501,8 +534,12 @@ def render(report: Json) -> str:
         f"the runs of a year, at this weight: {gigabytes:.1f} GB; articles and what is said of them come on top"
     )
     if pruning := report["pruning"]:
-        idle = pruning["idle_seconds"]
-        lines.append(f"pruning {pruning['runs']:,} runs: {pruning['seconds']:.1f} s; nothing: {idle:.2f} s")
+        idle, expired, removed = pruning["idle_seconds"], pruning["expired"], pruning["removed"]
+        lines.append(
+            f"pruning {pruning['runs']:,} runs: {pruning['seconds']:.1f} s; nothing: {idle:.2f} s; "
+            f"{expired['runs']:,} by their days: {expired['seconds']:.1f} s; "
+            f"deleting a company with {removed['runs']:,}: {removed['seconds']:.1f} s"
+        )
     return "\n".join(lines)
 
 
