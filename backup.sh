@@ -14,10 +14,9 @@ trap 'rm -rf "$work"' EXIT
 service=$(first_running news worker worker-gpu web)
 kind=$(within "$service" python containers/database.py kind)
 within "$service" python containers/database.py save >"$work/files.tar"
-if runs postgres; then
-    docker compose exec -T postgres pg_dump -U news --format custom news >"$work/news.dump"
-elif [ "$kind" = postgresql ]; then
-    within "$service" python containers/database.py run pg_dump --format custom >"$work/news.dump"
+if [ "$kind" = postgresql ]; then
+    server=$(first_running postgres)
+    on_database "$server" pg_dump --format custom >"$work/news.dump"
 fi
 tar -C "$work" -czf "$file.part" .
 mv "$file.part" "$file"

@@ -16,17 +16,18 @@ saved=sqlite
 [ ! -e "$work/news.dump" ] || saved=postgresql
 [ "$kind" = "$saved" ] || { echo "$file holds a database of $saved, this service has $kind." >&2; exit 1; }
 
-within "$service" python containers/database.py load <"$work/files.tar"
+within "$service" python containers/database.py check <"$work/files.tar"
 if [ "$kind" = postgresql ]; then
-    # All or nothing, and nobody sees half of it.
-    set -- pg_restore --clean --if-exists --no-owner --single-transaction --exit-on-error --dbname
-    if runs postgres; then
-        docker compose exec -T postgres "$@" news -U news <"$work/news.dump"
-    else
-        # shellcheck disable=SC2016 # expanded by the shell that knows the database
-        within "$service" python containers/database.py run sh -c '"$@" "$PGDATABASE"' sh "$@" <"$work/news.dump"
-    fi
+    server=$(first_running postgres)
+    # Whole before psql sees any of it: a dump that breaks off would be committed as far as it goes.
+    {
+        cat containers/drop_tables.sql
+        on_database "$server" pg_restore --no-owner --no-comments --file - <"$work/news.dump"
+    } >"$work/news.sql"
+    set -- --no-psqlrc --quiet --single-transaction --set ON_ERROR_STOP=1 --output /dev/null --file -
+    on_database "$server" psql "$@" <"$work/news.sql"
 fi
+within "$service" python containers/database.py load <"$work/files.tar"
 within "$service" python manage.py migrate --verbosity 0 # a backup may be older than the code
 within "$service" python manage.py sync_schedule
 echo "Restored ($kind): $file"

@@ -2,6 +2,7 @@
 
 database.py kind          sqlite or postgresql
 database.py save          SQLite files (database, articles of one's own) as a tar on standard output
+database.py check         whether standard input is such a tar, and what it holds is whole
 database.py load          ... and back from standard input, into a service that may be running
 database.py run PROGRAM…  a program of PostgreSQL, connected as the settings say; no password in its arguments
 """
@@ -11,7 +12,8 @@ import sqlite3
 import sys
 import tarfile
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from psycopg.pq import Conninfo
@@ -31,12 +33,14 @@ def files() -> dict[str, Path]:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a database as of one moment, whoever writes to either meanwhile."""
+    """Copy a database as of one moment, whoever writes to either meanwhile; in one transaction of the target's."""
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target, timeout=20)) as new:
         old.backup(new)
 
 
 def save() -> None:
+    if KIND == "sqlite" and not Path(DATABASE["NAME"]).exists():
+        sys.exit(f"There is no database to save: {DATABASE['NAME']}")
     with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as tar:
         for name, path in files().items():
             if path.exists():
@@ -44,12 +48,32 @@ def save() -> None:
                 tar.add(Path(folder) / name, name)
 
 
-def load() -> None:
+@contextmanager
+def saved() -> Iterator[dict[str, Path]]:
+    """Unpack standard input; yield the files it holds, by their name."""
     with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as tar:
         tar.extractall(folder, filter="data")
-        for name, path in files().items():
-            if (Path(folder) / name).exists():
-                copy(Path(folder) / name, path)
+        yield {name: Path(folder) / name for name in files() if (Path(folder) / name).exists()}
+
+
+def check() -> None:
+    with saved() as found:
+        if KIND == "sqlite" and "news.sqlite3" not in found:
+            sys.exit("There is no database in this backup.")
+        for name, path in found.items():
+            with closing(sqlite3.connect(path)) as connection:
+                try:
+                    (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+                except sqlite3.DatabaseError as exc:
+                    said = str(exc)
+            if said != "ok":
+                sys.exit(f"{name} in this backup is broken: {said}")
+
+
+def load() -> None:
+    with saved() as found:
+        for name, path in found.items():
+            copy(path, files()[name])
 
 
 def place() -> dict[str, str]:
@@ -69,6 +93,8 @@ match sys.argv[1:]:
         sys.stdout.write(f"{KIND}\n")
     case ["save"]:
         save()
+    case ["check"]:
+        check()
     case ["load"]:
         load()
     case ["run", *program]:

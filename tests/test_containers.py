@@ -8,9 +8,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -18,7 +20,7 @@ import yaml
 from django.conf import settings
 
 from newsservice.env import SETTINGS
-from tests.processes import environment, migrate
+from tests.processes import MANAGE, environment, migrate
 from tests.servers import free_port
 
 ROOT = Path(settings.BASE_DIR)
@@ -126,14 +128,12 @@ def script(tmp_path):
     """Run a script on a database of the test's own, as on a machine without Docker."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("date", "dirname", "env", "grep", "gzip", "mkdir", "mktemp", "mv", "rm", "sh", "tar"):
+    for name in ("cat", "date", "dirname", "env", "grep", "gzip", "mkdir", "mktemp", "mv", "rm", "sh", "tar"):
         (programs / name).symlink_to(str(shutil.which(name)))
-    for path in (
-        *Path("/usr/lib/postgresql").glob("*/bin/pg_dump"),
-        *Path("/usr/lib/postgresql").glob("*/bin/pg_restore"),
-    ):
-        (programs / path.name).unlink(missing_ok=True)
-        (programs / path.name).symlink_to(path)
+    for name in ("pg_dump", "pg_restore", "psql"):
+        for path in Path("/usr/lib/postgresql").glob(f"*/bin/{name}"):
+            (programs / name).unlink(missing_ok=True)
+            (programs / name).symlink_to(path)
 
     def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         env = environment(tmp_path, **variables) | {"PATH": str(programs)}
@@ -178,22 +178,212 @@ def test_a_backup_of_sqlite_brings_companies_and_schedule_back(script, tmp_path)
     backed_up_and_restored(script, tmp_path, count, spoil)
 
 
-def test_a_backup_of_postgres_brings_companies_and_schedule_back(script, tmp_path, postgres_url):
+@pytest.fixture
+def database_url(postgres_url):
+    """An empty database of the test's own."""
     name = f"backup{free_port()}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    url = postgres_url.rpartition("/")[0] + f"/{name}"
+    return postgres_url.rpartition("/")[0] + f"/{name}"
 
-    def count() -> tuple[int, ...]:
-        with psycopg.connect(url) as connection:
-            return tuple(connection.execute(COUNT).fetchone() or ())
 
-    def spoil() -> None:
-        with psycopg.connect(url) as connection:
-            for statement in SPOIL:
-                connection.execute(statement)
+def ask(url: str, *statements: str) -> tuple[Any, ...]:
+    """Run statements; return the last one's first row."""
+    with psycopg.connect(url) as connection:
+        for statement in statements:
+            cursor = connection.execute(statement)
+        return tuple(cursor.fetchone() or ()) if cursor.description else ()
 
-    backed_up_and_restored(script, tmp_path, count, spoil, DATABASE_URL=url)
+
+def test_a_backup_of_postgres_brings_companies_and_schedule_back(script, tmp_path, database_url):
+    backed_up_and_restored(
+        script,
+        tmp_path,
+        lambda: ask(database_url, COUNT),
+        lambda: ask(database_url, *SPOIL),
+        DATABASE_URL=database_url,
+    )
+
+
+def manage(tmp_path: Path, *arguments: str, **variables: str) -> None:
+    subprocess.run([*MANAGE, *arguments], cwd=ROOT, env=environment(tmp_path, **variables), check=True)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_backup_of_older_tables_replaces_newer_ones(script, tmp_path, request, kind):
+    variables = {"DATABASE_URL": request.getfixturevalue("database_url")} if kind == "postgresql" else {}
+    migrate(tmp_path, **variables)
+    manage(tmp_path, "migrate", "system", "zero", "--verbosity", "0", **variables)  # as before there were keys
+    assert script(str(ROOT / "backup.sh"), "old.tar.gz", **variables).returncode == 0
+    migrate(tmp_path, **variables)
+    manage(tmp_path, "create_api_key", "newer", "--scope", "read", **variables)
+
+    restored = script(str(ROOT / "restore.sh"), "old.tar.gz", **variables)
+
+    assert restored.returncode == 0, restored.stderr
+    manage(tmp_path, "create_api_key", "newer", "--scope", "read", **variables)  # the name is free, the table there
+
+
+ARCHIVED = "CREATE TABLE note AS SELECT 'as it was' AS text"
+
+
+def archive(tmp_path: Path, *statements: str) -> tuple[Any, ...]:
+    with closing(sqlite3.connect(tmp_path / "archive.sqlite3")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+        return tuple(connection.execute("SELECT text FROM note").fetchone())
+
+
+def repack(tmp_path: Path, name: str, spoil: Callable[[Path], None]) -> None:
+    """Change a file of the backup one.tar.gz, also one within its files.tar."""
+    parts, files = tmp_path / "parts", tmp_path / "parts/files"
+    files.mkdir(parents=True)
+    subprocess.run(["tar", "-C", parts, "-xzf", tmp_path / "one.tar.gz"], check=True)
+    subprocess.run(["tar", "-C", files, "-xf", parts / "files.tar"], check=True)
+    spoil(parts / name if (parts / name).exists() else files / name)
+    subprocess.run(
+        ["tar", "-C", files, "-cf", parts / "files.tar", *(path.name for path in files.iterdir())], check=True
+    )
+    shutil.rmtree(files)
+    subprocess.run(["tar", "-C", parts, "-czf", tmp_path / "one.tar.gz", "."], check=True)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(b"no database at all, " * 1000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "spoil"),
+    [
+        ("sqlite", "news.sqlite3", cut),
+        ("sqlite", "news.sqlite3", Path.unlink),
+        ("sqlite", "archive.sqlite3", overwrite),
+        ("postgresql", "news.dump", cut),
+        ("postgresql", "archive.sqlite3", overwrite),
+    ],
+)
+def test_a_broken_backup_leaves_everything_as_it_was(script, tmp_path, request, kind, name, spoil):
+    variables = {"DATABASE_URL": request.getfixturevalue("database_url")} if kind == "postgresql" else {}
+    migrate(tmp_path, **variables)
+    archive(tmp_path, ARCHIVED)
+    assert script(str(ROOT / "backup.sh"), "one.tar.gz", **variables).returncode == 0
+    repack(tmp_path, name, spoil)
+    manage(tmp_path, "sync_schedule", **variables)
+    archive(tmp_path, "UPDATE note SET text = 'newer'")
+
+    restored = script(str(ROOT / "restore.sh"), "one.tar.gz", **variables)
+
+    assert restored.returncode != 0
+    assert "Restored" not in restored.stdout
+    assert archive(tmp_path) == ("newer",)
+    if kind == "postgresql":
+        assert min(ask(variables["DATABASE_URL"], COUNT)) > 0
+    else:
+        with closing(sqlite3.connect(tmp_path / "news.sqlite3")) as connection:
+            assert min(connection.execute(COUNT).fetchone()) > 0
+
+
+def test_a_dump_that_the_server_refuses_midway_leaves_everything_as_it_was(script, tmp_path, database_url):
+    migrate(tmp_path, DATABASE_URL=database_url)
+    ask(database_url, "CREATE TYPE mood AS ENUM ('sad')", "CREATE TABLE mine (mood mood)")
+    archive(tmp_path, ARCHIVED)
+    assert script(str(ROOT / "backup.sh"), "one.tar.gz", DATABASE_URL=database_url).returncode == 0
+    manage(tmp_path, "sync_schedule", DATABASE_URL=database_url)
+    archive(tmp_path, "UPDATE note SET text = 'newer'")
+
+    restored = script(str(ROOT / "restore.sh"), "one.tar.gz", DATABASE_URL=database_url)
+
+    assert restored.returncode != 0
+    assert 'type "mood" already exists' in restored.stderr
+    assert min(ask(database_url, COUNT)) > 0
+    assert archive(tmp_path) == ("newer",)
+
+
+def test_a_backup_of_nothing_is_none(script, tmp_path):
+    outcome = script(str(ROOT / "backup.sh"), "one.tar.gz")
+
+    assert outcome.returncode != 0
+    assert "There is no database to save" in outcome.stderr
+    assert "Saved" not in outcome.stdout
+    assert not (tmp_path / "one.tar.gz").exists()
+
+
+# A stand-in for Docker: containers are what the environment says, and what is run in one runs here.
+DOCKER = f"""#!/bin/sh
+shift
+case $* in
+    version) ;;
+    "ps --all --quiet") printf "${{CONTAINERS?cannot connect}}" ;;
+    "ps --services --status running") printf "$RUNNING" ;;
+    *)
+        shift 2
+        while [ "$1" = -e ]; do export "$2"; shift 2; done
+        echo "in $1:" "$2" >&2
+        shift
+        PATH={Path(sys.executable).parent}:$PATH exec "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def docker(script, tmp_path):
+    (tmp_path / "bin/docker").write_text(DOCKER)
+    (tmp_path / "bin/docker").chmod(0o755)
+    return script
+
+
+@pytest.mark.parametrize(
+    "command", [["backup.sh", "one.tar.gz"], ["restore.sh", "one.tar.gz"], ["switch_model.sh", "cpu", "test123"]]
+)
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({"CONTAINERS": "f00\\n", "RUNNING": "redis\\n"}, "none of these runs: news worker"),
+        ({}, "Docker does not say"),
+    ],
+)
+def test_what_is_in_containers_that_stand_still_is_not_sought_here(docker, tmp_path, command, state, said):
+    migrate(tmp_path)
+    assert script_of_host(docker, "one.tar.gz").returncode == 0
+    outcome = docker(str(ROOT / command[0]), *command[1:], **state)
+
+    assert outcome.returncode != 0
+    assert said in outcome.stderr
+    assert "Saved" not in outcome.stdout
+
+
+def script_of_host(docker, file: str) -> subprocess.CompletedProcess[str]:
+    """Back up as where Docker is but this service has no container."""
+    return docker(str(ROOT / "backup.sh"), file, CONTAINERS="")
+
+
+def test_in_containers_the_database_is_asked_in_its_own(docker, tmp_path, postgres_url):
+    server = urlsplit(postgres_url)
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE news")
+    url = postgres_url.rpartition("/")[0] + "/news"
+    variables = {"DATABASE_URL": url, "PGHOST": str(server.hostname), "PGPORT": str(server.port)}
+    compose = {"CONTAINERS": "f00\\nba5\\n", "RUNNING": "web\\npostgres\\n"}
+    migrate(tmp_path, DATABASE_URL=url)
+    manage(tmp_path, "sync_schedule", DATABASE_URL=url)
+    before = ask(url, COUNT)
+
+    saved = docker(str(ROOT / "backup.sh"), "one.tar.gz", **compose, **variables)
+    ask(url, *SPOIL)
+    restored = docker(str(ROOT / "restore.sh"), "one.tar.gz", **compose, **variables)
+    without = docker(str(ROOT / "backup.sh"), "two.tar.gz", **{**compose, **variables, "RUNNING": "web\\n"})
+
+    assert "in postgres: pg_dump" in saved.stderr
+    assert restored.returncode == 0, restored.stderr
+    assert {"in web: python", "in postgres: psql"} <= set(restored.stderr.splitlines())
+    assert ask(url, COUNT) == before
+    assert without.returncode != 0
+    assert "none of these runs: postgres" in without.stderr
+    assert not (tmp_path / "two.tar.gz").exists()
 
 
 def test_a_file_that_is_no_backup_changes_nothing(script, tmp_path):
