@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core import checks
 
 from newsservice import observability
+from newsservice.env import SETTINGS
 
 # Known from deployments of News Service before 2.0.
 IGNORED = {
@@ -27,6 +28,21 @@ def check_ignored_variables(app_configs: Sequence[AppConfig] | None, **kwargs: o
         checks.Warning(f"{name} is ignored: {reason}.", hint="See docs/configuration.md.", id="system.W001")
         for name, reason in IGNORED.items()
         if os.environ.get(name)
+    ]
+
+
+@checks.register()
+def check_files_of_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[checks.CheckMessage]:
+    """W009: a setting is given twice, itself and by file; the file is read."""
+    names = [name for setting in SETTINGS.values() for name in (setting.name, *setting.aliases)]
+    return [
+        _warn(
+            f"{name} is not read: {name}_FILE is set too, and stands above it.",
+            hint="Take one of them away. In compose, secrets come from files made at the first start.",
+            id="W009",
+        )
+        for name in names
+        if os.environ.get(name) and os.environ.get(f"{name}_FILE")
     ]
 
 

@@ -20,7 +20,7 @@ import yaml
 from django.conf import settings
 
 from newsservice.env import SETTINGS
-from tests.processes import MANAGE, environment, migrate
+from tests.processes import MANAGE, environment, migrate, running
 from tests.servers import free_port
 
 ROOT = Path(settings.BASE_DIR)
@@ -78,6 +78,38 @@ def test_nothing_but_the_service_is_published_and_models_cannot_be_written():
     for name in ("news", "worker", "worker-gpu"):
         assert any(volume.endswith(":/app/models:ro") for volume in SERVICES[name]["volumes"])
     assert "--requirepass" in SERVICES["redis"]["command"][2]
+
+
+@pytest.mark.parametrize("file", ["Dockerfile.cpu", "Dockerfile.gpu"])
+def test_an_image_by_itself_is_closed(file):
+    text = (ROOT / file).read_text().replace("\\\n", " ")
+    listening = [line for line in text.splitlines() if "BIND_ADDRESS=0.0.0.0" in line]
+    assert listening
+    assert all("DJANGO_DEBUG=false" in line.split() for line in listening)
+
+
+def test_what_is_open_is_published_on_this_machine_alone():
+    assert {name for name, service in SERVICES.items() if "true" in str(service.get("environment"))} == {"news"}
+    assert SERVICES["news"]["environment"]["DJANGO_DEBUG"] == "${DJANGO_DEBUG:-true}"  # .env may close it
+    assert SERVICES["news"]["ports"][0].startswith("${PUBLISH_ADDRESS:-127.0.0.1}:")
+
+
+@pytest.mark.parametrize("hosts", ["news.example.com", ".internal,10.0.0.7", "*"])
+def test_a_container_that_answers_to_other_names_is_healthy(tmp_path, hosts):
+    closed = {
+        "DJANGO_DEBUG": "false",
+        "DJANGO_SECRET_KEY": "k" * 50,
+        "DJANGO_ALLOWED_HOSTS": hosts,
+        "DJANGO_CSRF_TRUSTED_ORIGINS": "https://news.example.com",
+    }
+    migrate(tmp_path, **closed)
+    with running(tmp_path, [sys.executable, "-m", "gunicorn"], until="http://", **closed) as service:
+        asked = environment(tmp_path, PORT=service.url.rpartition(":")[2], **closed)
+        outcome = subprocess.run(
+            [sys.executable, "containers/healthy.py"], cwd=ROOT, env=asked, capture_output=True, text=True
+        )
+
+    assert outcome.returncode == 0, outcome.stderr
 
 
 def test_every_variable_given_to_a_container_is_a_setting():

@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from search.checks import check_addresses
-from system.checks import check_background, check_exposure, check_limits
+from system.checks import check_background, check_exposure, check_files_of_settings, check_limits
 from tests.models import make_pair
 
 ROOT = Path(django_settings.BASE_DIR)
@@ -106,6 +106,17 @@ def test_a_broker_that_nobody_asks_is_told(settings, monkeypatch):
     settings.BACKGROUND = "embedded"
     monkeypatch.setenv("CELERY_BROKER_URL", "redis://127.0.0.1")
     assert [message.id for message in check_background(None)] == ["system.W008"]
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "DATABASE_URL", "DJANGO_SECRET_KEY", "SERVICE_PORT"])
+def test_a_setting_that_its_file_stands_above_is_told(monkeypatch, name):
+    monkeypatch.setenv(f"{name}_FILE", "/secrets/app/one")
+    assert check_files_of_settings(None) == []
+    monkeypatch.setenv(name, "s3cret")
+    (message,) = check_files_of_settings(None)
+    assert message.id == "system.W009"
+    assert message.msg.startswith(f"{name} is not read")
+    assert "s3cret" not in str(message)
 
 
 def test_the_settings_that_production_comes_to(tmp_path):
