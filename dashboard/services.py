@@ -186,14 +186,26 @@ def record_analysis(analysis: types.Analysis, *, trigger: str) -> int | None:
 def schedule_due_companies(*, now: datetime | None = None) -> list[Analysis]:
     """Queue each watched company whose time has come; return the runs.
 
-    Whoever moves a company's next run forward queues it: two schedulers queue it once, or, where either fails, not
-    yet. The next one falls on the company's own minute of its interval, so that companies spread over it. A clock that
-    was set back leaves no company waiting for longer than its interval.
+    A clock that was set back leaves no company waiting for longer than it may.
     """
     now = now or timezone.now()
+    due = Company.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at=None) | _too_far(now))
+    return _schedule(due.order_by(F("next_run_at").asc(nulls_first=True)), now)
+
+
+def schedule_at_once(names: Iterable[str]) -> list[Analysis]:
+    """Queue the watched ones of these companies, as their turn of the schedule, whenever that was; return the runs."""
+    return _schedule(Company.objects.filter(name__in=list(names)).order_by("pk"), timezone.now())
+
+
+def _schedule(companies: QuerySet[Company], now: datetime) -> list[Analysis]:
+    """Queue the watched ones of these companies; return the runs.
+
+    Whoever moves a company's next run forward queues it: two schedulers queue it once, or, where either fails, not
+    yet.
+    """
     runs = []
-    due = Q(next_run_at__lte=now) | Q(next_run_at=None) | _too_far(now)
-    for company in Company.objects.filter(due, is_watched=True).order_by(F("next_run_at").asc(nulls_first=True)):
+    for company in companies.filter(is_watched=True):
         with transaction.atomic():
             run = _queue(company, trigger=Trigger.SCHEDULE)  # before the company, as whoever closes a run: no deadlock
             unchanged = Company.objects.filter(pk=company.pk, next_run_at=company.next_run_at, is_watched=True)
@@ -215,21 +227,24 @@ def request_watched(company: Company) -> Analysis | None:
 
 
 def _too_far(now: datetime) -> Q:
-    """Say which companies wait for longer than their interval: no slot is that far, so the clock was set back."""
+    """Say which companies wait for longer than they may: no slot is that far, so the clock was set back."""
     far = Q()
     intervals = Company.objects.filter(is_watched=True).order_by("interval_minutes")
     for minutes in intervals.values_list("interval_minutes", flat=True).distinct():
-        wait = timedelta(minutes=minutes or settings.ANALYSIS_SCHEDULE_MINUTES)
+        wait = 1.5 * timedelta(minutes=minutes or settings.ANALYSIS_SCHEDULE_MINUTES)
         far |= Q(interval_minutes=minutes, next_run_at__gt=now + wait)
     return far
 
 
 def next_slot(company: Company, now: datetime) -> datetime:
-    """Return the next time of a company: a fixed offset, its own, into every interval."""
+    """Return the next time of a company: a fixed offset, its own, into every interval, so that companies spread.
+
+    It is half an interval away at least: what was analysed at a start, or late, is not analysed again a moment after.
+    """
     seconds = 60 * (company.interval_minutes or settings.ANALYSIS_SCHEDULE_MINUTES)
     offset = int.from_bytes(blake2b(company.name.encode(), digest_size=4).digest()) % seconds
-    passed = (now.timestamp() - offset) % seconds
-    return now + timedelta(seconds=seconds - passed)
+    soonest = seconds / 2
+    return now + timedelta(seconds=soonest + (offset - now.timestamp() - soonest) % seconds)
 
 
 def requeue_abandoned_runs(alive: set[str]) -> int:

@@ -248,7 +248,7 @@ def test_due_companies_are_queued_once_and_spread_over_the_interval(naver, setti
     next_runs = list(Company.objects.filter(is_watched=True).values_list("next_run_at", flat=True))
 
     assert (len(first), len(second)) == (30, 0)
-    assert all(now < at <= now + timedelta(minutes=30) for at in next_runs)
+    assert all(timedelta(minutes=15) <= at - now < timedelta(minutes=45) for at in next_runs)
     assert len({at.replace(second=0, microsecond=0) for at in next_runs}) > 10
 
 
@@ -343,13 +343,28 @@ def test_a_change_of_one_thing_writes_no_other_back(client, admin_client, naver)
     assert (company.stock_code, company.next_run_at) == ("000002", later)
 
 
+def test_what_was_analysed_at_a_start_waits_for_half_an_interval_at_least(naver):
+    company = Company.objects.create(name="한빛전자", is_watched=True)
+    Company.objects.create(name="가람은행", is_watched=False)
+    begin = timezone.now().replace(second=0, microsecond=0)
+    for seconds in range(0, 1800, 30):
+        now = begin + timedelta(seconds=seconds)
+        next_run_at = services.next_slot(company, now)
+        assert timedelta(minutes=15) <= next_run_at - now < timedelta(minutes=45)
+        assert services.next_slot(company, next_run_at) - next_run_at == timedelta(minutes=30)
+
+    assert [run.company for run in services.schedule_at_once(["가람은행", "한빛전자"])] == [company]
+    Analysis.objects.all().delete()
+    assert services.schedule_due_companies() == []
+
+
 def test_a_companys_own_interval_is_obeyed():
     company = Company.objects.create(name="한빛전자", is_watched=True, interval_minutes=1)
     now = timezone.now()
     services.schedule_due_companies(now=now)
     company.refresh_from_db()
 
-    assert now < company.next_run_at <= now + timedelta(minutes=1)
+    assert timedelta(seconds=30) <= company.next_run_at - now < timedelta(seconds=90)
 
 
 def test_a_clock_set_back_leaves_nobody_waiting(naver):
@@ -359,7 +374,7 @@ def test_a_clock_set_back_leaves_nobody_waiting(naver):
     services.schedule_due_companies()
     company.refresh_from_db()
 
-    assert company.next_run_at <= timezone.now() + timedelta(minutes=30)
+    assert company.next_run_at <= timezone.now() + timedelta(minutes=45)
 
 
 def test_a_clock_set_back_leaves_nobody_with_an_interval_of_its_own_waiting(naver):
@@ -371,8 +386,8 @@ def test_a_clock_set_back_leaves_nobody_with_an_interval_of_its_own_waiting(nave
     company.refresh_from_db()
     hourly.refresh_from_db()
 
-    assert company.next_run_at <= timezone.now() + timedelta(minutes=5)
-    assert hourly.next_run_at <= timezone.now() + timedelta(minutes=60)
+    assert company.next_run_at <= timezone.now() + timedelta(minutes=7.5)
+    assert hourly.next_run_at <= timezone.now() + timedelta(minutes=90)
 
 
 def test_what_a_clock_ahead_queued_runs_once_it_is_set_back(naver):

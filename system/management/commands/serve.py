@@ -20,8 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from dashboard.models import Analysis
 from dashboard.presenters import present_summary_line
 from dashboard.schedules import sync_schedule
-from dashboard.selectors import monitored_names
-from dashboard.services import request_analysis
+from dashboard.services import schedule_at_once
 from search.text import normalize_company
 
 START_SECONDS = 60
@@ -41,12 +40,12 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, _as_interrupt)
         _refuse_taken_port()
         sync_schedule()
+        runs = [] if no_analysis else _queue_watched()  # before there are workers: they find it as they start
         commands = [GUNICORN, WORKER] if settings.BACKGROUND == "celery" else [GUNICORN]
         processes = [subprocess.Popen(command, cwd=settings.BASE_DIR) for command in commands]  # noqa: S603
         try:
             self._wait_until_ready(processes[0])
-            if not no_analysis:
-                self._analyze_watched()
+            self._show_analyses(runs)
             self._show_runtime()  # after a model was loaded, its device is known
             self._show_hint()
             _wait_for_any(processes)
@@ -70,12 +69,9 @@ class Command(BaseCommand):
                 return
         raise CommandError(f"The server did not answer within {START_SECONDS} seconds.")
 
-    def _analyze_watched(self) -> None:
-        watched = set(monitored_names())
-        companies = [name for name in map(normalize_company, settings.MONITORED_COMPANIES) if name in watched]
-        runs = [request_analysis(company, trigger=Analysis.Trigger.SCHEDULE) for company in companies]
+    def _show_analyses(self, runs: list[Analysis]) -> None:
         for number, run in enumerate(runs, start=1):
-            self.stdout.write(f"[{number}/{len(runs)}] {companies[number - 1]} ... ", ending="")
+            self.stdout.write(f"[{number}/{len(runs)}] {run.company.name} ... ", ending="")
             self.stdout.flush()
             _wait_for_end(run)
             failed = run.status != Analysis.Status.SUCCESS
@@ -108,6 +104,12 @@ class Command(BaseCommand):
         self.stdout.write(f"  curl {_address()}/api/v1/dashboard/companies/{company}/latest{key}")
         self.stdout.write(f"  open {_address()}/ or {_address()}/docs\n")
         self.stdout.flush()
+
+
+def _queue_watched() -> list[Analysis]:
+    """Queue MONITORED_COMPANIES, without those that are watched no more; return their runs in that order."""
+    order = [normalize_company(name) for name in settings.MONITORED_COMPANIES]
+    return sorted(schedule_at_once(order), key=lambda run: order.index(run.company.name))
 
 
 def _call(path: str, *, seconds: float) -> Any:
