@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from dashboard import history
-from dashboard.errors import CompanyExists
+from dashboard.errors import CompanyExists, NotMonitored
 from dashboard.models import Company
 from dashboard.selectors import not_monitored
 from search.text import normalize_alias, normalize_company
@@ -19,7 +19,10 @@ def watch(*, name: str, **fields: object) -> Company:
     company, _ = Company.objects.get_or_create(name=normalize_company(name))
     if company.is_watched:
         raise CompanyExists(name=company.name)
-    return _save(company, {"is_watched": True, "next_run_at": timezone.now(), **fields})
+    try:
+        return _save(company, {"is_watched": True, "next_run_at": timezone.now(), **fields})
+    except NotMonitored:  # deleted between the two
+        return watch(name=name, **fields)
 
 
 def change(current: str, /, **fields: object) -> Company:
@@ -60,10 +63,14 @@ def clean_aliases(aliases: Iterable[str]) -> list[str]:
 
 
 def _save(company: Company, fields: dict[str, object]) -> Company:
+    """Write these columns. Raises NotMonitored where the company was deleted since it was read, CompanyExists."""
+    current = company.name
     for field, value in fields.items():
         setattr(company, field, value)
     try:
         with transaction.atomic():
+            if not Company.objects.select_for_update().filter(pk=company.pk).exists():
+                raise not_monitored(current)
             company.save(update_fields=list(fields))  # and not what others have changed since it was read
     except IntegrityError as exc:
         raise CompanyExists(name=company.name) from exc

@@ -11,13 +11,13 @@ from typing import Protocol
 import torch
 from torch.nn.functional import gelu, linear
 
-from mlcore.precision import multiplies_bfloat16
+from mlcore.precision import multiplies_bfloat16, multiplies_bytes
 from mlcore.weights import Tensors
 
 ALL_ROWS = slice(None)
 # Without VNNI two products of an unsigned and a signed byte are added in 16 bits, where 255 * 127 * 2 does not fit and
 # 255 * 64 * 2 does: oneDNN's own advice is weights of seven bits.
-HAS_VNNI: bool = torch.cpu._is_vnni_supported()
+HAS_VNNI = multiplies_bytes()
 
 
 class Dense(Protocol):

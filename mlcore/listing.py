@@ -19,6 +19,7 @@ class Half:
     labels: tuple[str, ...] = ()
     architecture: str | None = None
     size_bytes: int | None = None
+    stands_in: bool = False  # a copy that agrees well enough to answer in its original's place
     reason: str | None = None
 
     @property
@@ -39,6 +40,11 @@ class PairListing:
     @property
     def is_valid(self) -> bool:
         return all(half.is_valid for half in self.halves)
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether it answers in its original's place, where ML_PRECISION and the processor have it so."""
+        return all(half.stands_in for half in self.halves)
 
     @property
     def is_copy(self) -> bool:
@@ -70,6 +76,18 @@ def _look(name: str, *, axis: Axis) -> Half:
             labels=model.labels,
             architecture=model.architecture,
             size_bytes=model.size,
+            stands_in=_stands_in(name, axis=axis),
         )
     except ModelInvalid as exc:
         return Half(axis=axis, reason=exc.message)
+
+
+def _stands_in(name: str, *, axis: Axis) -> bool:
+    original = registry.original_name(name)
+    if name != registry.copy_name(original):
+        return False
+    try:
+        model = registry.find_model(original, axis=axis)
+    except ModelInvalid:
+        return False
+    return registry.find_stand_in(model, name=original) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from mlcore.errors import ModelInvalid
 from mlcore.precision import DTYPES, Precision, choose_precision, lays_out_weights, multiplies_tiles
 from mlcore.registry import Model
 from mlcore.weights import INT8, Shape, Tensors, find_misfit, read_shape, read_tensors
+
+logger = logging.getLogger(__name__)
 
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 # What it would warn of is refused below, in our words.
@@ -50,13 +53,23 @@ class Network:
     classes: int
 
 
-def load_network(model: Model, *, precision: str) -> Network:
-    """Load a model's network on the best device there is. Raises ModelInvalid; whatever transformers raises."""
+def load_network(model: Model, *, stand_in: Model | None = None, precision: str) -> Network:
+    """Load a model's network on the best device there is. Raises ModelInvalid; whatever transformers raises.
+
+    `stand_in`: its int8 copy, read in its place where that is what the processor is fastest with.
+    """
     config = read_config(model)
     if is_int8(model):
         return _load_copy(model, config)
     device = find_device()
-    chosen = choose_precision(device, wanted=precision)
+    chosen = choose_precision(device, wanted=precision, has_copy=stand_in is not None)
+    if stand_in and chosen == "int8":
+        try:
+            with refusing(stand_in, "it cannot be loaded"):
+                return _load_copy(stand_in, read_config(stand_in))
+        except ModelInvalid as exc:
+            logger.warning("%s answers by itself: %s", model.directory.name, exc.message)
+            chosen = choose_precision(device, wanted=precision, has_copy=False)
     if device.type == "cpu" and (shape := read_shape(config)):
         tensors = load_tensors(model, config, dtype=DTYPES[chosen])
         make_dense = OneDnnDense if lays_out_weights() else PlainDense

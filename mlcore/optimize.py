@@ -20,7 +20,6 @@ from mlcore.types import AXES, Axis, Prediction
 if TYPE_CHECKING:
     from mlcore.transformer import TransformerClassifier
 
-PRECISION = "int8"
 BUNDLED = Path(__file__).parent / "data" / "press.txt"  # invented headlines and leads
 LEAST = 100  # texts: half of them decide the ranges, half say whether that went well
 MOST_CALIBRATED = 256  # more make no better ranges
@@ -45,7 +44,7 @@ class CopyReport:
     revision: str  # of the original
     original: Measured
     copy: Measured
-    agreement: float  # share of texts that both give the same label, 0..1
+    agreement: float  # share of texts that both give the same label, the original in float32, 0..1
     drift_mean: float  # of a label's probability, absolute
     drift_max: float
     calibrated_texts: int
@@ -71,11 +70,6 @@ class PairReport:
         return min(half.agreement for half in self.halves)
 
 
-def copy_name(name: str) -> str:
-    """Return what the int8 copy of a pair is called."""
-    return f"{name}@{PRECISION}"
-
-
 def optimize_models(name: str, *, texts: Sequence[str], watch: Callable[[str], object]) -> PairReport:
     """Write the int8 copy of a pair, in the place of an older one, and say how it compares.
 
@@ -88,12 +82,12 @@ def optimize_models(name: str, *, texts: Sequence[str], watch: Callable[[str], o
         raise ModelInvalid(directory, reason=f"it is a copy already: optimise {original}")
     models = [registry.find_model(name, axis=axis) for axis in AXES]
     calibration, held_out = split_texts(texts)
-    with staged_pair(copy_name(name)) as places:
+    with staged_pair(registry.copy_name(name)) as places:
         halves = tuple(
             _copy(model, places[model.axis], calibration=calibration, held_out=held_out, watch=watch)
             for model in models
         )
-    return PairReport(name=copy_name(name), original=name, halves=halves)
+    return PairReport(name=registry.copy_name(name), original=name, halves=halves)
 
 
 def bundled_texts() -> tuple[str, ...]:
@@ -131,7 +125,8 @@ def _copy(
     watch: Callable[[str], object],
 ) -> CopyReport:
     watch(f"{model.axis}: reading {len(held_out)} texts with the original")
-    original, said = _measure(model, held_out, size_bytes=model.size)
+    said = load_model(model, precision="float32").predict(held_out)
+    original, _ = _measure(model, held_out, size_bytes=model.size)
     from mlcore.quantize import quantize_model
 
     watch(f"{model.axis}: measuring the ranges of its layers on {len(calibration)} texts")
@@ -157,7 +152,7 @@ def _copy(
 
 
 def _measure(model: registry.Model, texts: Sequence[str], *, size_bytes: int) -> tuple[Measured, list[Prediction]]:
-    """Load a model as a service on this machine does, and have it read the texts."""
+    """Load a model in the numbers of this machine, and have it read the texts."""
     classifier: TransformerClassifier = load_model(model)
     predictions = classifier.predict(texts)
     timed = texts[:TIMED]

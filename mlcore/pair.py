@@ -158,22 +158,28 @@ def _load_unchanged(name: str, *, axis: Axis) -> TransformerClassifier:
     """
     for _ in range(MOST_LOADS):
         model = registry.find_model(name, axis=axis)
-        classifier = load_model(model)
+        classifier = load_model(model, stand_in=registry.find_stand_in(model, name=name))
         if registry.find_model(name, axis=axis).files == model.files:
             return classifier
         del classifier  # or two of them would be in memory
     raise ModelInvalid(model.directory, reason="its files change while it is loaded", is_transient=True)
 
 
-def load_model(model: registry.Model) -> TransformerClassifier:
-    """Load a model as the settings say. Raises ModelInvalid where it cannot be used."""
+def load_model(
+    model: registry.Model, *, stand_in: registry.Model | None = None, precision: str = ""
+) -> TransformerClassifier:
+    """Load a model as the settings say. Raises ModelInvalid where it cannot be used.
+
+    `stand_in`: its copy, read in its place where it suits the processor. `precision`: in place of ML_PRECISION.
+    """
     try:
         from mlcore.transformer import load_classifier
     except ImportError as exc:
         raise ModelInvalid(model.directory, reason=f"{exc.name} is not installed") from exc
     return load_classifier(
         model,
-        precision=settings.ML_PRECISION,
+        stand_in=stand_in,
+        precision=precision or settings.ML_PRECISION,
         max_texts=settings.ML_BATCH_SIZE,
         threads=settings.TORCH_NUM_THREADS,
     )

@@ -18,11 +18,11 @@ DTYPES: dict[str, torch.dtype] = {
 }
 
 
-def choose_precision(device: torch.device, *, wanted: str) -> Precision:
-    """Return what a model's own weights are computed in; "auto" is explained in docs/decisions/0024-packed-texts.md.
+def choose_precision(device: torch.device, *, wanted: str, has_copy: bool) -> Precision:
+    """Return what a model is computed in; "auto" is explained in docs/decisions/0024-packed-texts.md.
 
-    An int8 copy is a model of its own: whoever switches to it has chosen. float16 is for GPUs: oneDNN lays out no
-    weights in it, so that on a CPU it is taken for "auto".
+    `has_copy`: there is one in int8 that agrees well enough to answer in its place. float16 is for GPUs: oneDNN lays
+    out no weights in it, so that on a CPU it is taken for "auto".
     """
     if wanted == "float16" and device.type == "cpu":
         wanted = "auto"
@@ -31,12 +31,19 @@ def choose_precision(device: torch.device, *, wanted: str) -> Precision:
         return wanted  # type: ignore[return-value]  # the setting offers nothing else
     if device.type == "cuda":
         return "float16"
+    if device.type == "cpu" and has_copy and multiplies_bytes():
+        return "int8"
     return "bfloat16" if device.type == "cpu" and multiplies_bfloat16() else "float32"
 
 
 def multiplies_bfloat16() -> bool:
     """Whether the CPU has instructions for products of bfloat16: without, they are slower than float32's."""
     return bool(torch.cpu._is_avx512_bf16_supported()) or multiplies_tiles()
+
+
+def multiplies_bytes() -> bool:
+    """Whether the CPU has instructions for products of bytes (VNNI): without, int8 is no sure gain."""
+    return bool(torch.cpu._is_vnni_supported())
 
 
 def multiplies_tiles() -> bool:

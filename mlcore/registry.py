@@ -26,6 +26,8 @@ from mlcore.types import AXES, Axis
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 METRICS = "metrics.json"  # of a model trained here, written by train_model
 COPY_FACTS = "quantization.json"  # of a copy NAME@PRECISION, written by who made it
+COPY = "int8"  # a copy is called NAME@int8
+STAND_IN_AGREEMENT = 0.99  # with its original in float32, of a copy that answers in the original's place
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 
 
@@ -102,6 +104,24 @@ def find_usable(name: str, *, axis: Axis) -> Model:
         _check_agreement(model, facts.get("agreement"))
         _check_original(model, facts.get("revision"), original=original_name(name))
     return model
+
+
+def find_stand_in(model: Model, *, name: str) -> Model | None:
+    """Return the copy of the named pair's model that may answer in its place; None where none agrees well enough."""
+    if is_copy(name):
+        return None
+    try:
+        copy = find_usable(copy_name(name), axis=model.axis)
+        facts = _read_facts(copy)
+        is_its_own = facts.get("revision") == model.revision
+    except ModelInvalid:
+        return None
+    return copy if is_its_own and facts["agreement"] >= STAND_IN_AGREEMENT else None
+
+
+def copy_name(name: str) -> str:
+    """Return what the int8 copy of a pair is called."""
+    return f"{name}@{COPY}"
 
 
 def original_name(name: str) -> str:
@@ -225,14 +245,21 @@ def _data_size(header: bytes) -> int:
 
 
 def files_of(name: str) -> PairFiles:
-    """Return the files of both models of a pair, by axis; none where there is no such directory."""
-    found: PairFiles = {}
-    for axis in AXES:
-        try:
-            found[axis] = _files(Path(settings.MODELS_DIR) / f"{name}_{axis}") if is_name(name) else ()
-        except (OSError, ValueError):
-            found[axis] = ()
+    """Return the files of both models of a pair, by axis, with those of a copy that may answer in its place.
+
+    None where there is no such directory.
+    """
+    found = {axis: _files_if_any(name, axis=axis) for axis in AXES}
+    if not is_copy(name):
+        found = {axis: files and files + _files_if_any(copy_name(name), axis=axis) for axis, files in found.items()}
     return found
+
+
+def _files_if_any(name: str, *, axis: Axis) -> tuple[File, ...]:
+    try:
+        return _files(Path(settings.MODELS_DIR) / f"{name}_{axis}") if is_name(name) else ()
+    except (OSError, ValueError):
+        return ()
 
 
 def is_name(name: str) -> bool:

@@ -66,7 +66,7 @@ def try_models(name: str) -> dict[Axis, str]:
 
 def _try(name: str, *, axis: Axis) -> str:
     model = registry.find_usable(name, axis=axis)
-    classifier = load_model(model)
+    classifier = load_model(model, stand_in=registry.find_stand_in(model, name=name))
     classifier.predict(SMOKE_TEXTS)
     return classifier.revision
 

@@ -42,10 +42,10 @@ class TransformerClassifier:
 
     method: Method = "model"
 
-    def __init__(self, model: Model, *, precision: str, max_texts: int) -> None:
+    def __init__(self, model: Model, *, stand_in: Model | None = None, precision: str, max_texts: int) -> None:
         """Load a model and try it on a sentence. Raises ModelInvalid where it cannot be used.
 
-        `max_texts`: of a batch; 0 for as many as suit the device.
+        `stand_in`: see load_network. `max_texts`: of a batch; 0 for as many as suit the device.
         """
         started = time.perf_counter()
         self.axis: Axis = model.axis
@@ -53,7 +53,7 @@ class TransformerClassifier:
         self._source = model
         self._tokenising = threading.Lock()
         with refusing(model, "it cannot be loaded"):
-            self._network = load_network(model, precision=precision)
+            self._network = load_network(model, stand_in=stand_in, precision=precision)
         with refusing(model, "its tokenizer cannot be loaded"):
             self._tokenizer = _load_tokenizer(model.directory)
         self.device_name = describe_device(self._network.device)
@@ -157,14 +157,16 @@ class TransformerClassifier:
         return None
 
 
-def load_classifier(model: Model, *, precision: str, max_texts: int, threads: int) -> TransformerClassifier:
+def load_classifier(
+    model: Model, *, stand_in: Model | None, precision: str, max_texts: int, threads: int
+) -> TransformerClassifier:
     """Load a model; `threads` of 0 means as many as this process's part of the cores.
 
-    Raises ModelInvalid where the model cannot be used.
+    `stand_in`: see load_network. Raises ModelInvalid where the model cannot be used.
     """
     if threads or "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads or own_cores())
-    return TransformerClassifier(model, precision=precision, max_texts=max_texts)
+    return TransformerClassifier(model, stand_in=stand_in, precision=precision, max_texts=max_texts)
 
 
 def free_cached_memory() -> None:

@@ -76,7 +76,7 @@ def test_float16_on_a_cpu_is_taken_for_auto(
     assert get_engine().classify(TEXTS) == expected
     assert {judgement.category.method for judgement in expected} == {"model"}
     assert "ML_PRECISION=float16 is for GPUs" in caplog.text
-    assert choose_precision(torch.device("cuda"), wanted="float16") == "float16"
+    assert choose_precision(torch.device("cuda"), wanted="float16", has_copy=True) == "float16"
 
 
 @pytest.mark.parametrize(("wanted", "texts"), [(0, 32), (5, 5)])

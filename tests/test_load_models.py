@@ -199,10 +199,10 @@ def test_files_that_change_while_they_are_read_are_read_again(
     load = transformer.load_network
     changes = iter([0.5])
 
-    def change_and_load(model: Model, *, precision: str) -> Network:
+    def change_and_load(model: Model, *, stand_in: Model | None = None, precision: str) -> Network:
         if model.axis == "category" and (factor := next(changes, None)):
             edit_weights(model.directory, lambda w: w["classifier.dense.weight"].mul_(factor))
-        return load(model, precision=precision)
+        return load(model, stand_in=stand_in, precision=precision)
 
     monkeypatch.setattr(transformer, "load_network", change_and_load)
     judgements = get_engine().classify(TEXTS)

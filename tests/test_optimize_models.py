@@ -12,15 +12,19 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import torch
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
+from safetensors.torch import save_file
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from mlcore import choice, registry
-from mlcore.engine import reset_engine
+from mlcore.engine import get_engine, reset_engine
 from mlcore.optimize import bundled_texts, split_texts
-from mlcore.pair import load_model
-from tests.models import SENTIMENT_LABELS, copy_pair, edit_weights, make_model, make_pair
+from mlcore.pair import Pair, load_model
+from mlcore.precision import choose_precision, multiplies_bytes
+from mlcore.weights import INT8
+from tests.models import SENTIMENT_LABELS, copy_pair, edit_json, edit_weights, make_model, make_pair
 from tests.servers import wait_until
 from tests.test_evaluate_model import write_jsonl
 
@@ -76,13 +80,14 @@ def test_a_copy_is_written_measured_listed_and_loads(models_dir):
         assert half["copy"]["precision"] == "int8"
         assert half["copy"]["size_bytes"] < half["original"]["size_bytes"]
         assert half["copy"]["texts_per_second"] > 0
-        assert half["measured_texts"] == half["calibrated_texts"] == 100
+        assert (half["calibrated_texts"], half["measured_texts"]) == (256, 344)
         copy = registry.find_usable("test123@int8", axis=half["axis"])
         original = registry.find_model("test123", axis=half["axis"])
         assert facts["revision"] == original.revision
         # What was measured is what anybody gets who loads both.
         _, held_out = split_texts(bundled_texts())
-        said, said_by_copy = (load_model(model).predict(held_out) for model in (original, copy))
+        said = load_model(original, precision="float32").predict(held_out)
+        said_by_copy = load_model(copy).predict(held_out)
         same = sum(one.label == other.label for one, other in zip(said, said_by_copy, strict=True))
         assert same / len(held_out) == half["agreement"]
     assert not (models_dir / "test123@int8_category" / "metrics.json").exists()
@@ -98,7 +103,7 @@ def test_people_get_a_table_and_the_copy_answers_once_it_is_activated(models_dir
 
     for word in ("category, original", "category, copy (int8, cpu)", "articles/s", "agreement", "drift, most"):
         assert word in table
-    assert "100 others decided" in table
+    assert "256 others decided" in table
     assert "test123@int8 is active" in table
     assert choice.active_name(is_fresh=True) == "test123@int8"
 
@@ -127,6 +132,74 @@ def test_a_stricter_limit_than_the_setting_is_kept_to(models_dir):
     call_command("switch_model", "test123@int8")
     with pytest.raises(CommandError, match="between 0 and 1"):
         optimize("--min-agreement", "98")
+
+
+def agree(models_dir: Path, share: float, name: str = "test123@int8") -> None:
+    """Have a copy on record as one that judges so many texts as its original does."""
+    for axis in ("category", "sentiment"):
+        edit_json(models_dir / f"{name}_{axis}" / "quantization.json", lambda facts: facts.update(agreement=share))
+
+
+def precisions() -> set[str]:
+    return {model.precision for model in Pair("test123").models.values()}
+
+
+def test_a_copy_that_agrees_well_answers_in_its_originals_place(models_dir, settings, caplog):
+    """Under the original's revision; where the processor does not multiply int8, the original goes on."""
+    here = choose_precision(torch.device("cpu"), wanted="auto", has_copy=False)
+    fastest = "int8" if multiplies_bytes() else here
+    before = Pair("test123").revisions
+    optimize()
+    agree(models_dir, 0.985)
+    assert precisions() == {here}
+    agree(models_dir, 0.99)
+    caplog.set_level("INFO", logger="mlcore")
+    assert precisions() == {fastest}
+    assert f"{before['category']}, 디바이스: cpu, {fastest}" in caplog.text
+    assert Pair("test123").revisions == before
+    assert Pair("test123@int8").revisions != before
+    listed = StringIO()
+    call_command("list_models", stdout=listed, no_color=True)
+    assert "copy of test123, answers in its place" in listed.getvalue()
+
+    settings.MIN_COPY_AGREEMENT = 0.995
+    assert precisions() == {here}
+    settings.MIN_COPY_AGREEMENT = 0.98
+    settings.ML_PRECISION = "float32"
+    assert precisions() == {"float32"}
+    settings.ML_PRECISION = "auto"
+    (models_dir / "test123@int8_category" / "model.safetensors").write_bytes(b"damaged")
+    assert precisions() == {here, fastest}
+    edit_weights(models_dir / "test123_sentiment", lambda weights: weights["classifier.dense.weight"].mul_(-1))
+    assert precisions() == {here}  # a copy of what was there before
+
+
+def test_a_copy_that_loads_no_more_leaves_its_original_answering(models_dir, caplog):
+    optimize()
+    agree(models_dir, 1.0)
+    for axis in ("category", "sentiment"):
+        weights = models_dir / f"test123@int8_{axis}" / "model.safetensors"
+        save_file({"word": torch.zeros(3)}, weights, metadata=INT8)
+
+    assert precisions() == {choose_precision(torch.device("cpu"), wanted="auto", has_copy=False)}
+    if multiplies_bytes():
+        assert "test123_category answers by itself" in caplog.text
+
+
+def test_a_process_takes_up_the_copy_of_the_pair_it_answers_with(models_dir):
+    get_engine().classify(["한빛전자가 공장을 돌린다"])
+    first = get_engine()._pairs.current
+    optimize()
+    agree(models_dir, 1.0)
+    get_engine().follow()
+    get_engine().follow()
+    second = get_engine()._pairs.current
+
+    assert second is not first
+    if multiplies_bytes():
+        assert {model.precision for model in second.models.values()} == {"int8"}
+    get_engine().follow()
+    assert get_engine()._pairs.current is second
 
 
 def test_a_second_run_takes_the_place_of_the_first(models_dir):
@@ -263,7 +336,7 @@ def test_a_copy_that_is_not_finished_when_it_is_ended_leaves_what_was_there(mode
 def test_the_bundled_texts_are_different_and_enough():
     texts = bundled_texts()
 
-    assert len(set(texts)) == len(texts) == 200
+    assert len(set(texts)) == len(texts) == 600
     calibration, held_out = split_texts(texts)
     assert not set(calibration) & set(held_out)
     assert sorted(calibration + held_out) == sorted(texts)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db.models.signals import post_save, pre_save
+from django.db.models.signals import post_init, post_save, pre_save
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
@@ -318,6 +318,34 @@ def test_a_company_renamed_while_its_run_runs_keeps_what_it_finds(run):
 
     assert run.status == Status.SUCCESS
     assert [(one.name, one.successes) for one in Company.objects.all()] == [("두빛전자", 1)]
+
+
+def test_a_company_deleted_while_it_is_changed_is_not_found_and_watched_anew_if_that_was_asked(client, naver):
+    """The other's DELETE comes between the look at the company and what is written."""
+    Company.objects.create(name="한빛전자", is_watched=True)
+    Company.objects.create(name="가람은행", is_watched=False)
+    names: list[str] = []
+
+    def delete_what_is_read(sender, instance, **kwargs):
+        if instance.name in names:
+            names.remove(instance.name)
+            Company.objects.filter(pk=instance.pk).delete()
+
+    post_init.connect(delete_what_is_read, sender=Company)
+    try:
+        names.append("한빛전자")
+        changed = client.patch("/api/v1/dashboard/companies/한빛전자", {"stock_code": "000001"}, format="json")
+        names.append("가람은행")
+        watched = client.post("/api/v1/dashboard/companies", {"name": "가람은행"}, format="json")
+    finally:
+        post_init.disconnect(delete_what_is_read, sender=Company)
+
+    assert (changed.status_code, changed.json()["error_code"]) == (404, "NOT_FOUND")
+    assert "한빛전자" in changed.json()["message"]
+    assert (watched.status_code, list(Company.objects.values_list("name", "is_watched"))) == (
+        201,
+        [("가람은행", True)],
+    )
 
 
 def test_a_change_of_one_thing_writes_no_other_back(client, admin_client, naver):

@@ -158,10 +158,10 @@ class ShortMemory:
         self._load = transformer.load_network
         monkeypatch.setattr(transformer, "load_network", self)
 
-    def __call__(self, model: Model, *, precision: str) -> Network:
+    def __call__(self, model: Model, *, stand_in: Model | None = None, precision: str) -> Network:
         if self.is_short and model.directory.name == self._name:
             raise self._fault
-        return self._load(model, precision=precision)
+        return self._load(model, stand_in=stand_in, precision=precision)
 
 
 def pass_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

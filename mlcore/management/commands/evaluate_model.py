@@ -23,7 +23,6 @@ from mlcore.keyword import KeywordClassifier
 from mlcore.labelled import Labelled, find_axis, read_labelled
 from mlcore.labels import LABELS
 from mlcore.memory import resident_bytes
-from mlcore.optimize import copy_name
 from mlcore.pair import load_model
 from mlcore.types import AXES, Axis, Classifier
 
@@ -80,7 +79,7 @@ class Command(BaseCommand):
 
     def _compare(self, name: str, *, data: Path, axis: Axis | None, options: dict[str, Any]) -> None:
         _, labels, labelled, axis = _load(name, data=data, axis=axis, extra=options["extra_label"], is_dry=True)
-        copy = copy_name(name)
+        copy = registry.copy_name(name)
         names = [name, *([copy] if copy in registry.list_names() else []), KEYWORD]
         found = [_measure_apart(one, data=data, axis=axis, labels=labels) for one in names]
         if "error" in found[0]:

@@ -40,6 +40,7 @@ class Command(BaseCommand):
     def _write_pair(self, pair: PairListing) -> None:
         verdict = self.style.SUCCESS("valid") if pair.is_valid else self.style.ERROR("not valid")
         copy_of = f"  copy of {pair.original}" if pair.is_copy else ""
+        copy_of += ", answers in its place" if pair.stands_in else ""
         self.stdout.write(f"\n{pair.name}  {verdict}{copy_of}{'  ACTIVE' if pair.is_active else ''}")
         for half in pair.halves:
             if half.is_valid:
@@ -57,6 +58,7 @@ def _describe_pair(pair: PairListing) -> dict[str, Any]:
         "valid": pair.is_valid,
         "copy_of": pair.original if pair.is_copy else None,
         "copies": list(pair.copies),
+        "stands_in": pair.stands_in,
         "axes": {half.axis: _describe_half(half) for half in pair.halves},
     }
 
