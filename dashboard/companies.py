@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from dashboard import history
@@ -69,9 +69,11 @@ def _save(company: Company, fields: dict[str, object]) -> Company:
         setattr(company, field, value)
     try:
         with transaction.atomic():
-            if not Company.objects.select_for_update().filter(pk=company.pk).exists():
-                raise not_monitored(current)
             company.save(update_fields=list(fields))  # and not what others have changed since it was read
     except IntegrityError as exc:
         raise CompanyExists(name=company.name) from exc
+    except DatabaseError as exc:  # there was no row to write to, or another fault
+        if Company.objects.filter(pk=company.pk).exists():
+            raise
+        raise not_monitored(current) from exc
     return company

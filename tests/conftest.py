@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from uuid import uuid4
 
+import psycopg
 import pytest
 from django.core.cache import cache
 from django.db.models import Count
@@ -147,6 +149,15 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
         _postgres_programs()
     with postgres() as url:
         yield url
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> str:
+    """An empty database of the test's own: what another test's service watched would be analysed too."""
+    name = f"own{uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgres_url.rpartition("/")[0] + f"/{name}"
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from django.conf import settings
 
 from newsservice.env import SETTINGS
 from tests.processes import MANAGE, environment, migrate, running
-from tests.servers import free_port, wait_until
+from tests.servers import wait_until
 
 ROOT = Path(settings.BASE_DIR)
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -206,15 +206,6 @@ def test_a_backup_of_sqlite_brings_companies_and_schedule_back(script, tmp_path)
                 connection.execute(statement)
 
     backed_up_and_restored(script, tmp_path, count, spoil)
-
-
-@pytest.fixture
-def database_url(postgres_url):
-    """An empty database of the test's own."""
-    name = f"backup{free_port()}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return postgres_url.rpartition("/")[0] + f"/{name}"
 
 
 def ask(url: str, *statements: str) -> tuple[Any, ...]:

@@ -7,7 +7,6 @@ import logging
 import re
 import subprocess
 
-import psycopg
 import pytest
 import requests
 import structlog
@@ -18,7 +17,6 @@ from search.errors import ProviderError
 from search.providers.naver import NaverProvider
 from system import keys
 from tests.processes import MANAGE, ROOT, environment, running
-from tests.servers import free_port
 
 
 class Terminal(io.StringIO):
@@ -79,13 +77,9 @@ def told(text: str, *more: str) -> list[str]:
 
 
 @pytest.fixture
-def secretive(tmp_path, postgres_url, redis_server) -> dict[str, str]:
+def secretive(tmp_path, database_url, redis_server) -> dict[str, str]:
     """Settings full of secrets: some that work, some that are refused and so get into errors."""
-    name = f"secretive{free_port()}"  # nothing of other tests is in it, no analysis that could be told instead
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    own = postgres_url.rpartition("/")[0] + f"/{name}"
-    database = own.replace("news@", f"news:{SECRETS['database']}@")
+    database = database_url.replace("news@", f"news:{SECRETS['database']}@")
     redis = redis_server.url.removeprefix("redis://")
     return {
         **{name: secret for name, secret in SECRETS.items() if name.isupper()},

@@ -7,12 +7,11 @@ import uuid
 from collections.abc import Iterator
 from urllib.parse import quote
 
-import psycopg
 import pytest
 import requests
 
 from tests.processes import MANAGE, Service, migrate, running
-from tests.servers import free_port, frozen_postgres, wait_until
+from tests.servers import frozen_postgres, wait_until
 
 DATABASE_SECONDS = 1
 # The database's time, and as long for a connection; the rest is work. What asks other things too has its own time.
@@ -29,12 +28,9 @@ NEEDS_NO_DATABASE = {
 
 
 @pytest.fixture
-def service(tmp_path, postgres_url) -> Iterator[Service]:
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        name = f"frozen{free_port()}"
-        connection.execute(f"CREATE DATABASE {name}")
+def service(tmp_path, database_url) -> Iterator[Service]:
     variables = {
-        "DATABASE_URL": postgres_url.rpartition("/")[0] + f"/{name}",
+        "DATABASE_URL": database_url,
         "DATABASE_SECONDS": str(DATABASE_SECONDS),
         "BACKGROUND": "embedded",
     }
@@ -92,8 +88,8 @@ def test_every_call_answers_within_its_time_and_all_goes_on_afterwards(service, 
     assert ask(service, "GET", "/api/v1/dashboard/companies/{company}/latest").json()["status"] == "success"
 
 
-def test_health_asks_neither_redis_nor_the_database(tmp_path, postgres_url, redis):
-    variables = {"DATABASE_URL": postgres_url, "REDIS_URL": redis.url, "BACKGROUND": "embedded"}
+def test_health_asks_neither_redis_nor_the_database(tmp_path, postgres_url, database_url, redis):
+    variables = {"DATABASE_URL": database_url, "REDIS_URL": redis.url, "BACKGROUND": "embedded"}
     migrate(tmp_path, **variables)
     with running(tmp_path, [*MANAGE, "serve", "--no-analysis"], **variables) as service:
         assert requests.get(f"{service.url}/health", timeout=5).json()["redis_connected"] is True

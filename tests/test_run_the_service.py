@@ -68,13 +68,13 @@ def test_a_provider_that_refuses_does_not_stop_the_start(tmp_path, naver):
         assert requests.get(f"{service.url}/health", timeout=5).json()["provider"] == "naver"
 
 
-def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_server, postgres_url):
+def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_server, database_url):
     production = {
         "DJANGO_DEBUG": "false",
         "DJANGO_SECRET_KEY": "k" * 60,
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
         "HTTPS_ONLY": "false",
-        "DATABASE_URL": postgres_url,
+        "DATABASE_URL": database_url,
         "REDIS_URL": redis_server.url,
         "WEB_WORKERS": "2",
         "MONITORED_COMPANIES": "한빛전자",
