@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 Status, Trigger = Analysis.Status, Analysis.Trigger
 BY_A_PERSON = {Trigger.API, Trigger.MANUAL, Trigger.ADMIN, Trigger.COMMAND}
 PROGRESS_EVERY_SECONDS = 1.0
+SOONEST_SLOT = 0.5  # of an interval: the next run is that far away at least
 CLOCK_TOLERANCE = timedelta(minutes=1)  # by which the clocks of several hosts may differ
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
@@ -231,7 +232,7 @@ def _too_far(now: datetime) -> Q:
     far = Q()
     intervals = Company.objects.filter(is_watched=True).order_by("interval_minutes")
     for minutes in intervals.values_list("interval_minutes", flat=True).distinct():
-        wait = 1.5 * timedelta(minutes=minutes or settings.ANALYSIS_SCHEDULE_MINUTES)
+        wait = (1 + SOONEST_SLOT) * timedelta(minutes=minutes or settings.ANALYSIS_SCHEDULE_MINUTES)
         far |= Q(interval_minutes=minutes, next_run_at__gt=now + wait)
     return far
 
@@ -239,11 +240,11 @@ def _too_far(now: datetime) -> Q:
 def next_slot(company: Company, now: datetime) -> datetime:
     """Return the next time of a company: a fixed offset, its own, into every interval, so that companies spread.
 
-    It is half an interval away at least: what was analysed at a start, or late, is not analysed again a moment after.
+    It is SOONEST_SLOT away at least: what was analysed at a start, or late, is not analysed again a moment after.
     """
     seconds = 60 * (company.interval_minutes or settings.ANALYSIS_SCHEDULE_MINUTES)
     offset = int.from_bytes(blake2b(company.name.encode(), digest_size=4).digest()) % seconds
-    soonest = seconds / 2
+    soonest = seconds * SOONEST_SLOT
     return now + timedelta(seconds=soonest + (offset - now.timestamp() - soonest) % seconds)
 
 

@@ -126,7 +126,7 @@ def _copy(
 ) -> CopyReport:
     watch(f"{model.axis}: reading {len(held_out)} texts with the original")
     said = load_model(model, precision="float32").predict(held_out)
-    original, _ = _measure(model, held_out, size_bytes=model.size)
+    original = _measure(load_model(model), held_out, size_bytes=model.size)
     from mlcore.quantize import quantize_model
 
     watch(f"{model.axis}: measuring the ranges of its layers on {len(calibration)} texts")
@@ -134,13 +134,13 @@ def _copy(
     quantize_model(model, target, texts=calibration)
     watch(f"{model.axis}: reading the {len(held_out)} texts with the copy")
     size = sum(path.stat().st_size for path in target.iterdir())
-    copy, said_by_copy = _measure(replace(model, directory=target, files=()), held_out, size_bytes=size)
-    agreement, drift_mean, drift_max = compare_predictions(said, said_by_copy)
+    quantized = load_model(replace(model, directory=target, files=()))
+    agreement, drift_mean, drift_max = compare_predictions(said, quantized.predict(held_out))
     report = CopyReport(
         axis=model.axis,
         revision=model.revision,
         original=original,
-        copy=copy,
+        copy=_measure(quantized, held_out, size_bytes=size),
         agreement=agreement,
         drift_mean=drift_mean,
         drift_max=drift_max,
@@ -151,21 +151,19 @@ def _copy(
     return report
 
 
-def _measure(model: registry.Model, texts: Sequence[str], *, size_bytes: int) -> tuple[Measured, list[Prediction]]:
-    """Load a model in the numbers of this machine, and have it read the texts."""
-    classifier: TransformerClassifier = load_model(model)
-    predictions = classifier.predict(texts)
+def _measure(classifier: TransformerClassifier, texts: Sequence[str], *, size_bytes: int) -> Measured:
+    """Time a loaded model on some of the texts, having it read them once before."""
     timed = texts[:TIMED]
+    classifier.predict(timed)
     started = time.perf_counter()
     classifier.predict(timed)
     seconds = time.perf_counter() - started
-    measured = Measured(
+    return Measured(
         size_bytes=size_bytes,
         texts_per_second=len(timed) / max(seconds, 1e-9),
         precision=classifier.precision,
         device=classifier.device_name,
     )
-    return measured, predictions
 
 
 def _rounded(value: Any) -> Any:

@@ -25,7 +25,7 @@ from mlcore.types import AXES, Axis
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 METRICS = "metrics.json"  # of a model trained here, written by train_model
-COPY_FACTS = "quantization.json"  # of a copy NAME@PRECISION, written by who made it
+COPY_FACTS = "quantization.json"  # of a copy, written by who made it
 COPY = "int8"  # a copy is called NAME@int8
 STAND_IN_AGREEMENT = 0.99  # with its original in float32, of a copy that answers in the original's place
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
