@@ -188,9 +188,9 @@ def _present_brief(company: Company, ids: Sequence[int]) -> list[msgspec.Raw]:
 
 
 def _present_full(runs: Sequence[Analysis]) -> list[Json]:
-    """Present successes with their articles. One query for them all; what several runs show is presented once."""
+    """Present successes with their articles. One query for them all; what several runs show is written once."""
     analyses = records.analyses_of(runs)
-    stories = present_stories(analyses)
+    stories = {key: msgspec.Raw(msgspec.json.encode(story)) for key, story in present_stories(analyses).items()}
     return [
         {
             "company": analysis.company,

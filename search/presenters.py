@@ -30,9 +30,9 @@ def present_search(answer: Answer[SearchResult], *, options: Options, elapsed_ms
 
 
 def present_analysis(
-    answer: Answer[Analysis], *, elapsed_ms: float, stories: Mapping[int, Json] | None = None
+    answer: Answer[Analysis], *, elapsed_ms: float, stories: Mapping[int, object] | None = None
 ) -> Json:
-    """`stories`: its judged stories, presented already, by the identity of the object."""
+    """`stories`: its judged stories, presented or even written already, by the identity of the object."""
     analysis = answer.value
     stories = present_stories([analysis]) if stories is None else stories
     found = Answer(value=analysis.found, is_hit=answer.is_hit, is_stale=answer.is_stale)

@@ -6,13 +6,16 @@ from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import ShowFacets
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters, admin_urlname
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -29,7 +32,18 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at r
 
 
 class RecordList(ChangeList):
-    """Reads no JSON column that the list does not show, and sorts by nothing but the time."""
+    """Reads no JSON column that the list does not show, and sorts by nothing but the time.
+
+    What was asked for goes with each row's link, written once: Django resolves every link anew to add it.
+    """
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        super().__init__(request, *args)
+        self.asked = f"?{self.preserved_filters}" if self.preserved_filters else ""
+        self.preserved_filters = ""
+
+    def url_for_result(self, result: Model) -> str:
+        return f"{super().url_for_result(result)}{self.asked}"
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         return [*self.model_admin.get_ordering(request)]
@@ -46,7 +60,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     reach = REACH
     actions = None
     paginator = BoundedPaginator
-    list_per_page = 35
+    list_per_page = 25
     list_max_show_all = 0
     show_full_result_count = False
     show_facets = ShowFacets.NEVER  # they count
@@ -84,6 +98,13 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().render_change_form(
             request, {**context, **self.beside(request, obj)}, add=add, change=change, form_url=form_url, obj=obj
         )
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        """Go back to the list, and to what was asked of it: Django does for those who may change what is there."""
+        super().response_delete(request, obj_display, obj_id)
+        address = reverse(admin_urlname(self.opts, SafeString("changelist")), current_app=self.admin_site.name)
+        asked: dict[str, Any] = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
+        return HttpResponseRedirect(add_preserved_filters(asked, address))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
