@@ -7,7 +7,9 @@ from pathlib import Path
 from newsservice import env
 
 env.read_dotenv = lambda *paths: None
-os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="news-service-tests-"))
+if "DATA_DIR" not in os.environ:  # as it is for the workers of this run
+    directory = tempfile.TemporaryDirectory(prefix="news-service-tests-")  # until this process ends
+    os.environ["DATA_DIR"] = directory.name
 os.environ.setdefault("NEWS_PROVIDER", "archive")
 os.environ.setdefault("OUTGOING_ALLOWED", "127.0.0.0/8")  # where the tests' own feeds are
 
