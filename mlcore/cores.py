@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
 
 _sharers = 1  # processes that run models side by side on these cores
 
@@ -22,29 +24,36 @@ def own_cores() -> int:
     return max(1, available_cores() // _sharers)
 
 
-def available_cores(*, cgroups: Path = CGROUPS) -> int:
-    """Return the number of cores, at least 1; a container's share is rounded up.
+def available_cores(*, cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
+    """Return the number of cores, at least 1; a share is rounded up.
 
-    A share is `cpu.max` of cgroup 2, "quota period" or "max period", else the quota files of cgroup 1
-    (https://docs.kernel.org/admin-guide/cgroup-v2.html).
+    A share is `cpu.max` of cgroup 2, "quota period" or "max period", or the quota files of cgroup 1: the least that
+    the process's own group (a service of systemd has one) and those above it (of a container only the root is seen)
+    grant (https://docs.kernel.org/admin-guide/cgroup-v2.html).
     """
     pinned = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    granted = _granted(cgroups)
-    return max(1, pinned if granted is None else min(pinned, math.ceil(granted)))
+    return max(1, math.ceil(min([pinned, *_shares(cgroups, membership)])))
 
 
-def _granted(cgroups: Path) -> float | None:
-    """Return the cores that the container may use at a time; None where nothing limits them."""
-    first = cgroups / "cpu"
-    for files in ([cgroups / "cpu.max"], [first / "cpu.cfs_quota_us", first / "cpu.cfs_period_us"]):
-        words = [word for file in files for word in _read(file)]
-        if len(words) == 2 and all(map(str.isdecimal, words)) and int(words[1]):  # "max" and -1 say: no limit
-            return int(words[0]) / int(words[1])
-    return None
+def _shares(cgroups: Path, membership: Path) -> Iterator[float]:
+    """Yield how many cores at a time each of the process's groups grants, where it limits them."""
+    for line in _read(membership).splitlines():
+        _, controllers, group = line.split(":", 2)
+        if not controllers:
+            root, names = cgroups, ["cpu.max"]
+        elif "cpu" in controllers.split(","):
+            root, names = cgroups / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+        else:
+            continue
+        own = Path(group.lstrip("/"))
+        for directory in (own, *own.parents):
+            words = [word for name in names for word in _read(root / directory / name).split()]
+            if len(words) == 2 and all(map(str.isdecimal, words)) and int(words[1]):  # "max" and -1 say: no limit
+                yield int(words[0]) / int(words[1])
 
 
-def _read(path: Path) -> list[str]:
+def _read(path: Path) -> str:
     try:
-        return path.read_text().split()
+        return path.read_text()
     except OSError:
-        return []
+        return ""

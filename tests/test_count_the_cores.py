@@ -31,7 +31,7 @@ PINNED = len(os.sched_getaffinity(0))
 def test_a_share_of_cgroup_2_is_rounded_up(tmp_path: Path, limit: str, cores: int) -> None:
     (tmp_path / "cpu.max").write_text(limit)
 
-    assert available_cores(cgroups=tmp_path) == cores
+    assert available_cores(cgroups=tmp_path, membership=member_of(tmp_path, "0::/")) == cores
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("100000", 1), ("-1", PINNED)])
@@ -40,11 +40,28 @@ def test_a_share_of_cgroup_1_too(tmp_path: Path, quota: str, cores: int) -> None
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(quota)
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
 
-    assert available_cores(cgroups=tmp_path) == cores
+    assert available_cores(cgroups=tmp_path, membership=member_of(tmp_path, "4:cpu,cpuacct:/docker/1f2e")) == cores
+
+
+@pytest.mark.parametrize("limited", ["system.slice/news service", "system.slice", "."])
+def test_the_group_of_a_service_counts_and_so_do_those_above_it(tmp_path: Path, limited: str) -> None:
+    (tmp_path / "system.slice" / "news service").mkdir(parents=True)
+    (tmp_path / "system.slice" / "cpu.max").write_text("max 100000")
+    (tmp_path / limited / "cpu.max").write_text("50000 100000")
+
+    membership = member_of(tmp_path, "1:name=systemd:/", "0::/system.slice/news service")
+    assert available_cores(cgroups=tmp_path, membership=membership) == 1
 
 
 def test_without_limits_it_is_what_the_process_is_pinned_to(tmp_path: Path) -> None:
-    assert available_cores(cgroups=tmp_path) == PINNED
+    assert available_cores(cgroups=tmp_path, membership=member_of(tmp_path, "0::/")) == PINNED
+    assert available_cores(cgroups=tmp_path, membership=tmp_path / "missing") == PINNED
+
+
+def member_of(directory: Path, *lines: str) -> Path:
+    membership = directory / "membership"
+    membership.write_text("\n".join(lines))
+    return membership
 
 
 IN_A_POOL = """
