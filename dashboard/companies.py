@@ -20,7 +20,7 @@ def watch(*, name: str, **fields: object) -> Company:
     if company.is_watched:
         raise CompanyExists(name=company.name)
     try:
-        return _save(company, {"is_watched": True, "next_run_at": timezone.now(), **fields})
+        return save(company, {"is_watched": True, "next_run_at": timezone.now(), **fields})
     except NotMonitored:  # deleted between the two
         return watch(name=name, **fields)
 
@@ -30,7 +30,7 @@ def change(current: str, /, **fields: object) -> Company:
     company = known(current)
     if "interval_minutes" in fields or fields.get("is_watched"):
         fields["next_run_at"] = timezone.now()
-    return _save(company, fields)
+    return save(company, fields)
 
 
 def remove(name: str) -> None:
@@ -62,7 +62,7 @@ def clean_aliases(aliases: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(map(normalize_alias, aliases)))
 
 
-def _save(company: Company, fields: dict[str, object]) -> Company:
+def save(company: Company, fields: dict[str, object]) -> Company:
     """Write these columns. Raises NotMonitored where the company was deleted since it was read, CompanyExists."""
     current = company.name
     for field, value in fields.items():

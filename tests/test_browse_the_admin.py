@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from html import unescape
 from uuid import UUID, uuid4
@@ -361,8 +363,8 @@ def test_a_new_company_gets_its_normal_name(admin):
     assert Company.objects.count() == 1
 
 
-def act(admin: Client, companies: list[Company]) -> list[str]:
-    form = {"action": "analyze_now", "_selected_action": [company.pk for company in companies]}
+def act(admin: Client, companies: list[Company], *, action: str = "analyze_now") -> list[str]:
+    form = {"action": action, "_selected_action": [company.pk for company in companies]}
     answer = admin.post("/admin/dashboard/company/", form, follow=True)
     return messages_of(answer.content.decode())
 
@@ -389,6 +391,35 @@ def test_the_list_of_companies_shows_what_was_found_last(admin, history):
     assert 'title="E environment">E 4' in page  # … and the newest success is still there
     (link,) = re.findall(r'href="(/admin/dashboard/analysis/\?company=\d+)"', page)
     assert results(shown(admin, link)) == 30
+
+
+@contextmanager
+def deleting(company: Company, *, before: str) -> Iterator[None]:
+    """Delete a company, as somebody else does, just before the first statement that holds this."""
+    waiting = [company]
+
+    def watch(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if before in sql and waiting:
+            Company.objects.filter(pk=waiting.pop().pk).delete()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(watch):
+        yield
+    assert not waiting
+
+
+def test_a_company_deleted_meanwhile_is_not_there(admin):
+    first, second, third = (Company.objects.create(name=name) for name in ("늘찬", "한빛", "가람"))
+    with deleting(first, before='"dashboard_company"."name" = '):
+        answer = admin.post(f"/admin/dashboard/company/{first.pk}/change/", {"name": "늘찬", "is_watched": "on"})
+    assert answer.url == "/admin/"
+    assert "deleted?" in messages_of(shown(admin, answer.url))[0]
+    with deleting(second, before='"dashboard_company"."name" = '):
+        assert act(admin, [second, third], action="watch") == ["Changed: 1"]
+    with deleting(third, before='FROM "dashboard_analysis"'):
+        page = shown(admin, "/admin/dashboard/company/")
+    assert "늘찬" in page
+    assert "가람" not in page
 
 
 def test_deleting_a_company_names_it_and_not_its_thousands_of_analyses(admin, history):

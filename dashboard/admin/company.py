@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from django import forms
@@ -14,7 +15,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AdminIntegerFieldWidget
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import Field, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -25,8 +26,8 @@ from django.utils.translation import gettext_lazy
 
 from dashboard import selectors, tasks
 from dashboard.admin.bars import NOTHING, draw_result
-from dashboard.companies import change, clean_aliases, forget
-from dashboard.errors import WorkerUnavailable
+from dashboard.companies import change, clean_aliases, forget, save
+from dashboard.errors import CompanyExists, NotMonitored, WorkerUnavailable
 from dashboard.models import Analysis, Company
 from dashboard.selectors import Brief, CompanyStatus
 from newsservice.errors import DomainError
@@ -85,9 +86,11 @@ class CompanyList(ChangeList):
         page = Company.objects.filter(pk__in=[company.pk for company in self.result_list])
         statuses = {status.company.pk: status for status in selectors.statuses(page)}
         found = selectors.found_by([status.latest.pk for status in statuses.values() if status.latest])
+        self.result_list = [company for company in self.result_list if company.pk in statuses]  # others went meanwhile
         for company in self.result_list:
             company.status = statuses[company.pk]
-            company.summary = found[company.status.latest.pk][1] if company.status.latest else "{}"
+            latest = company.status.latest
+            company.summary = found[latest.pk][1] if latest and latest.pk in found else "{}"
 
 
 @admin.register(Company)
@@ -115,6 +118,23 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         title = capfirst(str(self.opts.verbose_name_plural))
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """As Django's; what others did to the company while its form was saved is said."""
+        try:
+            page: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        except NotMonitored:
+            page = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+        except CompanyExists as exc:
+            self.message_user(request, exc.message, messages.ERROR)
+            page = HttpResponseRedirect(request.get_full_path())
+        return page
+
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "interval_minutes":
             shown = AdminIntegerFieldWidget({"placeholder": settings.ANALYSIS_SCHEDULE_MINUTES})
@@ -127,7 +147,10 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         if {"is_watched", "interval_minutes"} & changed:
             obj.next_run_at = timezone.now() if obj.is_watched else None
             changed.add("next_run_at")
-        obj.save(update_fields=changed if change else None)
+        if change:
+            save(obj, {name: getattr(obj, name) for name in changed})
+        else:
+            obj.save()
 
     def get_deleted_objects(
         self, objs: QuerySet[Any] | Sequence[Any], request: HttpRequest
@@ -180,11 +203,13 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         self._change(request, queryset.filter(is_watched=True), is_watched=False, next_run_at=None)
 
     def _change(self, request: HttpRequest, companies: QuerySet[Company], **fields: object) -> None:
-        """Change each company, as its own page would; say how many were."""
-        chosen = list(companies)
-        for company in chosen:
-            self.log_change(request, change(company.name, **fields), [{"changed": {"fields": [*fields]}}])
-        self.message_user(request, _("Changed: %(count)d") % {"count": len(chosen)}, messages.SUCCESS)
+        """Change each company, as its own page would; say how many were: not those deleted meanwhile."""
+        count = 0
+        for company in list(companies):
+            with suppress(NotMonitored):
+                self.log_change(request, change(company.name, **fields), [{"changed": {"fields": [*fields]}}])
+                count += 1
+        self.message_user(request, _("Changed: %(count)d") % {"count": count}, messages.SUCCESS)
 
     @admin.display(description=gettext_lazy("newest analysis"))
     def newest(self, company: Company) -> SafeString | str:
