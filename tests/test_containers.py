@@ -75,7 +75,7 @@ def test_nothing_but_the_service_is_published_and_models_cannot_be_written():
     assert COMPOSE["networks"]["servers"]["internal"] is True
     for name in ("redis", "postgres"):
         assert SERVICES[name]["networks"] == ["servers"]
-    for name in ("news", "worker", "worker-gpu"):
+    for name in ("news", "web", "beat", "migrate", "worker", "worker-gpu"):  # one that sees none keys by keywords
         assert any(volume.endswith(":/app/models:ro") for volume in SERVICES[name]["volumes"])
     assert "--requirepass" in SERVICES["redis"]["command"][2]
 
