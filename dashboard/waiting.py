@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import asdict, replace
@@ -10,16 +11,19 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import records, tasks
-from dashboard.errors import RunTooLong
+from dashboard.errors import RunTooLong, WorkerUnavailable
 from dashboard.models import Analysis
 from dashboard.selectors import not_monitored
+from dashboard.services import DATABASE_AWAY
 from mlcore.errors import InferenceTimeout, ModelsUnavailable, TextRefused
 from newsservice.errors import DomainError
 from search import services as search
 from search.cache import Answer
-from search.errors import PROVIDER_ERRORS
+from search.errors import PROVIDER_ERRORS, ProviderError
 from search.text import normalize_company
 from search.types import Analysis as FoundAnalysis
+
+logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.05
 
@@ -45,19 +49,39 @@ def analysis_on_a_worker(
 ) -> Answer[FoundAnalysis] | Analysis:
     """Return the kept analysis, else what a worker finds in time, else the run that goes on.
 
-    A stale one is returned at once, and made anew. Raises InvalidName, WorkerUnavailable, what the run failed with,
-    and NotMonitored where the company is deleted meanwhile.
+    A stale one is returned at once, and made anew if a worker is there. Where the provider fails, whatever is left is
+    returned as stale. Raises InvalidName, WorkerUnavailable, what the run failed with, and NotMonitored where the
+    company is deleted meanwhile.
     """
     company = normalize_company(name)
     deadline = time.monotonic() + wait_seconds
-    kept = search.kept_analysis(company, options, counts=True) if options.mode == "use" else None
-    if kept and not kept.is_stale:
+    if options.mode == "use" and (kept := search.kept_analysis(company, options, counts=True)):
+        if kept.is_stale:
+            _make_anew(company, options)
         return kept
-    asked = asdict(replace(options, mode="refresh") if kept else options)
+    try:
+        return _found_by_a_worker(company, options, deadline)
+    except ProviderError as exc:
+        if not (left := search.any_kept_analysis(company, options)):
+            raise
+        logger.warning("a stale answer is served: %s", exc)
+        return left
+
+
+def _make_anew(company: str, options: search.Options) -> None:
+    """Queue what makes a stale analysis anew. It is served all the same where nobody can."""
+    asked = asdict(replace(options, mode="refresh"))
+    try:
+        tasks.enqueue_analysis(company, trigger=Analysis.Trigger.API, options=asked)
+    except (WorkerUnavailable, *DATABASE_AWAY) as exc:
+        logger.warning("a stale analysis is served and not made anew: %s", type(exc).__name__)
+
+
+def _found_by_a_worker(company: str, options: search.Options, deadline: float) -> Answer[FoundAnalysis] | Analysis:
+    """Have it found; return the run where it goes on beyond the deadline. Raises what analysis_on_a_worker does."""
+    asked = asdict(options)
     while True:
         run = tasks.enqueue_analysis(company, trigger=Analysis.Trigger.API, options=asked)
-        if kept:
-            return kept
         if not _has_ended(run, company, deadline):
             return run
         if found := search.kept_analysis(company, options):

@@ -105,6 +105,15 @@ def kept_analysis(name: str, options: Options, *, counts: bool = False) -> Answe
     return answer and replace(answer, value=_shown(answer.value, options))
 
 
+def any_kept_analysis(name: str, options: Options) -> Answer[Analysis] | None:
+    """Return whatever analysis of a company the cache holds, as stale: what is served where the provider fails.
+
+    Raises InvalidName.
+    """
+    answer = cache.peek(_analysis_slot(_company_query(name, options)), suffices=lambda kept: True)
+    return answer and replace(answer, value=_shown(answer.value, options), is_stale=True)
+
+
 def kept_until(companies: Sequence[KnownCompany], options: Options) -> dict[str, float]:
     """Return until when the analysis that the cache holds of each company is fresh, seconds since the epoch.
 

@@ -7,9 +7,10 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from dashboard import services, workers
+from dashboard import known, services, workers
 from dashboard.models import Analysis, Company, Worker
 from search.services import Options, analyze_company
 
@@ -292,6 +293,41 @@ def test_a_kept_answer_is_a_hit_where_workers_make_them(client, company, worker,
     asked = client.get(f"{BASE}/cache/info").json()
 
     assert (asked["hits_24h"], asked["misses_24h"]) == (1, 0)
+
+
+@pytest.fixture
+def stale(client, company, settings) -> str:
+    """The address of an analysis that is kept, has expired, and is a worker's to make anew."""
+    settings.ANALYSIS_CACHE_SECONDS = 0
+    analyze(1)
+    settings.BACKGROUND = "celery"
+    return "/api/v1/search/companies/한빛전자/analyze"
+
+
+def test_a_stale_answer_is_made_anew_by_a_worker(client, stale, worker):
+    assert client.post(stale).json()["search_metadata"]["stale"] is True
+    assert Analysis.objects.get(status="queued").options["mode"] == "refresh"
+
+
+def test_a_stale_answer_is_served_where_no_worker_is_there_to_make_it_anew(client, stale):
+    response = client.post(stale)
+
+    assert response.status_code == 200
+    assert response.json()["search_metadata"]["stale"] is True
+    assert not Analysis.objects.filter(status="queued").exists()
+
+
+@pytest.mark.parametrize("fault", services.DATABASE_AWAY)
+def test_a_stale_answer_is_served_while_the_database_is_away(client, stale, worker, fault, monkeypatch):
+    def fail(*args: object) -> None:
+        raise fault("the database is away")
+
+    monkeypatch.setattr(known, "_away_until", 0.0)
+    with connection.execute_wrapper(fail):
+        response = client.post(stale)
+
+    assert response.status_code == 200
+    assert response.json()["search_metadata"]["stale"] is True
 
 
 def test_deleting_a_company_clears_every_layer_of_it_and_nothing_else(client, company, naver):

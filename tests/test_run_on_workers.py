@@ -17,6 +17,7 @@ from tests.cluster import trigger, watch_later
 from tests.models import make_pair
 from tests.processes import MANAGE
 from tests.servers import wait_until
+from tests.stand_ins import news_item
 
 
 def test_without_a_worker_a_trigger_says_so_at_once(cluster, naver):
@@ -83,6 +84,24 @@ def test_a_provider_that_refuses_is_told_through_the_worker(cluster, naver):
     assert response.status_code == 502
     assert response.json()["error_code"] == "PROVIDER_AUTH_ERROR"
     assert naver.secret not in cluster.logs()
+
+
+def test_what_is_kept_is_served_as_stale_where_the_provider_fails_the_worker(cluster, naver):
+    naver.items = [news_item(number) for number in range(150)]
+    cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    path = f"{cluster.url}/search/companies/한빛전자/analyze"
+    kept = requests.post(path, json={"max_results": 10}, timeout=60).json()
+    naver.refuse(503, b"down")
+    for asked in ({"max_results": 10, "force_refresh": True}, {"max_results": 120}):
+        response = requests.post(path, json=asked, timeout=60)
+
+        assert response.status_code == 200, response.text
+        answer = response.json()
+        assert answer["analysis_metadata"]["analysis_id"] == kept["analysis_metadata"]["analysis_id"]
+        assert (answer["search_metadata"]["cache_hit"], answer["search_metadata"]["stale"]) == (True, True)
+    other = requests.post(f"{cluster.url}/search/companies/다른회사/analyze", timeout=60)
+    assert (other.status_code, other.json()["error_code"]) == (502, "PROVIDER_ERROR")
 
 
 def test_what_a_run_failed_with_is_told_as_it_was(cluster, naver):
