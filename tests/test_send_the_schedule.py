@@ -1,0 +1,98 @@
+"""What beat sends to workers, and when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from celery import Celery
+from celery.beat import Scheduler
+from django_celery_beat.models import PeriodicTask
+from kombu.utils.imports import symbol_by_name
+
+from dashboard.schedules import ENTRIES, sync_schedule
+
+pytestmark = pytest.mark.django_db
+
+NIGHT = datetime(2026, 11, 22, 3, 30, tzinfo=ZoneInfo("Asia/Seoul"))  # half an hour before pruning
+AHEAD = NIGHT + timedelta(hours=2)
+EACH_ONCE = Counter(entry.task for entry in ENTRIES)
+
+
+@pytest.fixture
+def start_beat(settings) -> Iterator[Callable[[], Scheduler]]:
+    """The scheduler that settings name, with a broker of its own; no results, and so no entry that cleans them up."""
+    app = Celery("beat", broker="memory://", set_as_current=False)
+    app.conf.update(timezone=settings.CELERY_TIMEZONE, result_expires=None)
+    with time_machine.travel(NIGHT, tick=False):
+        sync_schedule()
+    yield lambda: symbol_by_name(settings.CELERY_BEAT_SCHEDULER)(app=app)
+    app.close()
+
+
+def sent_by(beat: Scheduler) -> Counter[str]:
+    """Tick until nothing is due; return how often each task was sent."""
+    while beat.tick() <= 0:
+        pass
+    tasks: Counter[str] = Counter()
+    with beat.app.connection_for_read() as connection:
+        queue = connection.SimpleQueue("celery")
+        for _ in range(queue.qsize()):
+            message = queue.get_nowait()
+            message.ack()
+            tasks[message.headers["task"]] += 1
+    return tasks
+
+
+def test_beat_sends_each_entry_at_its_interval(start_beat):
+    sent: Counter[str] = Counter()
+    with time_machine.travel(NIGHT, tick=False) as clock:
+        beat = start_beat()
+        for _ in range(0, 3600, 5):
+            clock.shift(5)
+            sent += sent_by(beat)
+
+    assert sent == Counter({entry.task: 3600 // entry.seconds if entry.seconds else 1 for entry in ENTRIES})
+
+
+def test_beat_goes_on_at_once_when_the_clock_is_set_back(start_beat):
+    with time_machine.travel(AHEAD, tick=False) as clock:
+        beat = start_beat()
+        assert sent_by(beat) == EACH_ONCE
+
+        clock.move_to(NIGHT)
+        assert sent_by(beat) == EACH_ONCE
+        assert sent_by(beat) == Counter()
+        clock.shift(15)
+        assert sent_by(beat) == Counter(["dashboard.tasks.schedule_companies"])
+
+
+def test_a_beat_that_starts_after_the_clock_was_set_back_goes_by_the_right_one(start_beat):
+    with time_machine.travel(AHEAD, tick=False) as clock:
+        before = start_beat()
+        sent_by(before)
+        before.close()
+
+        clock.move_to(NIGHT)
+        beat = start_beat()
+        assert sent_by(beat) == EACH_ONCE
+        assert sent_by(beat) == Counter()
+        beat.close()
+
+    assert {entry.last_run_at for entry in PeriodicTask.objects.all()} == {NIGHT}
+
+
+def test_an_entry_switched_off_stays_off_when_the_clock_is_set_back(start_beat):
+    with time_machine.travel(AHEAD, tick=False) as clock:
+        beat = start_beat()
+        sent_by(beat)
+        sweep = PeriodicTask.objects.get(task="dashboard.tasks.sweep_runs")
+        sweep.enabled = False
+        clock.move_to(NIGHT)
+        sweep.save()
+
+        assert sent_by(beat) == EACH_ONCE - Counter([sweep.task])
