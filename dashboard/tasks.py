@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
+import time
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +20,9 @@ from celery.signals import worker_init, worker_process_init, worker_ready, worke
 from celery.utils.time import get_exponential_backoff_interval
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import get_language
 
-from dashboard import history, selectors, selftest, services, workers
+from dashboard import history, selectors, selftest, services, trial, workers
 from dashboard.errors import WorkerUnavailable
 from dashboard.models import Analysis
 from mlcore import cores
@@ -114,6 +117,27 @@ def start_self_test() -> selftest.SelfTest:
 @shared_task(expires=selftest.KEPT_SECONDS)
 def run_self_test(task_id: str, queued_at: float) -> None:
     selftest.run(task_id, queued_at=queued_at)
+
+
+def start_switch(name: str) -> str:
+    """Have a worker try a pair of models and switch to it, while somebody waits; return the id of the outcome.
+
+    Raises WorkerUnavailable.
+    """
+    if not workers.alive():
+        raise WorkerUnavailable
+    task_id = str(uuid.uuid4())
+    try:
+        switch_models.delay(task_id, name, get_language(), time.time() + trial.SECONDS)
+    except OperationalError as exc:
+        raise WorkerUnavailable from exc
+    return task_id
+
+
+# Limits of its own: RUN_SECONDS may be less.
+@shared_task(expires=trial.SECONDS, soft_time_limit=trial.SECONDS + 5, time_limit=trial.SECONDS + 10)
+def switch_models(task_id: str, name: str, language: str, until: float) -> None:
+    trial.run(task_id, name, language=language, until=until)
 
 
 class RunTask(Task[..., Any]):

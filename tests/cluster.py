@@ -39,8 +39,8 @@ class Cluster:
         self.processes.append(process)
         return process
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
-        return self.start(*CELERY, "worker", "--loglevel", "INFO")
+    def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return self.start(*CELERY, "worker", "--loglevel", "INFO", *arguments)
 
     def stop(self) -> None:
         for process in self.processes:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
 from django.conf import settings
 
 from tests.servers import free_port, wait_until
@@ -79,3 +80,31 @@ def migrate(tmp_path: Path, **variables: str) -> None:
     subprocess.run(
         [*MANAGE, "migrate", "--verbosity", "0"], cwd=ROOT, env=environment(tmp_path, **variables), check=True
     )
+
+
+class Operator:
+    """Somebody signed in to the admin of a running service, who reads English."""
+
+    def __init__(self, address: str, variables: dict[str, str]) -> None:
+        """`address`: of the service; `variables`: its environment."""
+        password = "a-long-password"
+        subprocess.run(
+            [*MANAGE, "createsuperuser", "--noinput", "--username", "operator", "--email", "o@example.com"],
+            cwd=ROOT,
+            env={**variables, "DJANGO_SUPERUSER_PASSWORD": password},
+            check=True,
+            capture_output=True,
+        )
+        self.address, self.browser = address, requests.Session()
+        self.browser.headers["Accept-Language"] = "en"
+        self.read("/admin/login/")
+        self.index = self.send("/admin/login/?next=/admin/", username="operator", password=password)
+
+    def read(self, page: str) -> str:
+        return self.browser.get(self.address + page, timeout=60).text
+
+    def send(self, page: str, **form: str) -> str:
+        form["csrfmiddlewaretoken"] = self.browser.cookies["csrftoken"]
+        answer = self.browser.post(self.address + page, form, timeout=150)
+        assert answer.status_code == 200
+        return answer.text

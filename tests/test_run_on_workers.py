@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 from django.conf import settings
 
 from tests.cluster import trigger, watch_later
-from tests.models import make_pair
-from tests.processes import MANAGE
+from tests.models import edit_weights, make_pair
+from tests.processes import MANAGE, Operator
 from tests.servers import wait_until
 from tests.stand_ins import news_item
 
@@ -185,6 +186,50 @@ def test_a_worker_follows_a_switch_of_models_and_no_run_fails(tmp_path, cluster,
     turns = [name for name, _ in groupby(name for (name,) in cluster.rows(JUDGED_BY))]
     assert turns == ["test123", "next", "test123"]
     assert worker_processes(worker) == children  # the processes that began
+
+
+@pytest.mark.timeout(300)
+def test_a_person_switches_in_an_admin_that_has_no_torch(tmp_path, cluster, naver):
+    """On a worker, before the analyses that wait; the web process is as in the image without torch."""
+    make_pair(tmp_path / "models", "test123")
+    make_pair(tmp_path / "models", "next", category=("기타", "G", "S", "E"))
+    make_pair(tmp_path / "models", "broken")
+    edit_weights(tmp_path / "models/broken_category", lambda w: w["classifier.dense.weight"].fill_(float("nan")))
+    cluster.variables |= {"MODELS_DIR": str(tmp_path / "models"), "MODEL_NAME": "test123"}
+    (tmp_path / "without/torch").mkdir(parents=True)
+    (tmp_path / "without/torch/__init__.py").write_text("raise ImportError")
+    cluster.processes[0].terminate()
+    cluster.processes[0].wait()
+    cluster.variables["PYTHONPATH"] = str(tmp_path / "without")
+    cluster.start(sys.executable, "-m", "gunicorn")
+    del cluster.variables["PYTHONPATH"]
+    wait_until(lambda: cluster.workers() == 0, seconds=60, failing_with=requests.ConnectionError)
+    operator = Operator(cluster.url.removesuffix("/api/v1"), cluster.variables)
+    page = "/admin/dashboard/analysis/models/"
+
+    def judged_by() -> str:
+        response = requests.post(f"{cluster.url}/search/companies/한빛전자/analyze", timeout=90)
+        return response.json()["analysis_metadata"]["models"]["category"].partition("_")[0]
+
+    assert "No worker is there" in operator.send(page, name="next")
+    cluster.start_worker()
+    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    assert judged_by() == "test123"
+
+    names = [f"회사{number}" for number in range(100)]
+    watch_later(cluster, names)
+    naver.delay = 0.5
+    for name in names:
+        trigger(cluster, name)
+    refused = operator.send(page, name="broken")
+    assert "its weights hold NaN" in refused
+    assert "Nothing was changed" in refused
+    assert "Switched." in operator.send(page, name="next")
+    assert cluster.rows("SELECT count(*) FROM dashboard_analysis WHERE status = 'queued'")[0][0] > 20
+    wait_until(lambda: cluster.rows(JUDGED_BY)[-1] == ("next",), seconds=60)
+    with psycopg.connect(cluster.database_url) as connection:
+        connection.execute("DELETE FROM dashboard_analysis WHERE status = 'queued'")
+    assert judged_by() == "next"
 
 
 def worker_processes(worker: subprocess.Popen[bytes]) -> set[str]:

@@ -26,6 +26,7 @@ from django.test import Client
 from django.utils import translation
 from pytest_django import Settings
 
+from dashboard import trial
 from mlcore import choice, succession, transformer
 from mlcore.engine import engine_revisions, engine_status, get_engine, reset_engine
 from mlcore.models import Choice
@@ -33,7 +34,7 @@ from mlcore.network import Network
 from mlcore.pair import Pair
 from mlcore.registry import Model
 from tests.models import TEXTS, copy_pair, edit_json, edit_weights, make_model, make_pair, write_json
-from tests.processes import COMPANY, MANAGE, ROOT, environment, migrate, running
+from tests.processes import COMPANY, MANAGE, ROOT, Operator, environment, migrate, running
 from tests.servers import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -347,6 +348,13 @@ def test_the_admin_lists_the_pairs_and_refuses_what_is_none(models_dir: Path, ad
     assert choice.active_name(is_fresh=True) == "test123"
 
 
+def test_a_switch_that_nobody_waits_for_any_more_is_not_made(models_dir: Path) -> None:
+    trial.run("late", "next", language="en", until=time.time() - 1)
+
+    assert "It took too long" in trial.wait_for("late")
+    assert choice.active_name(is_fresh=True) == "test123"
+
+
 def test_who_may_only_look_cannot_switch(models_dir: Path) -> None:
     user = User.objects.create_user("reader", password="x", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename="view_analysis"))
@@ -448,38 +456,20 @@ def test_a_person_switches_and_rolls_back_in_the_admin_of_a_running_service(tmp_
     make_model(tmp_path / "models" / "third_category", labels=("S", "기타", "E", "G"))
     shutil.copytree(tmp_path / "models" / "next_sentiment", tmp_path / "models" / "third_sentiment")
     (tmp_path / "models" / "half_sentiment").mkdir()
-    password = {"DJANGO_SUPERUSER_PASSWORD": "a-long-password"}
     variables = {"MODELS_DIR": str(tmp_path / "models"), "MODEL_NAME": "test123", "MONITORED_COMPANIES": ","}
     migrate(tmp_path, **variables)
-    subprocess.run(
-        [*MANAGE, "createsuperuser", "--noinput", "--username", "operator", "--email", "o@example.com"],
-        cwd=ROOT,
-        env=environment(tmp_path, **variables, **password),
-        check=True,
-        capture_output=True,
-    )
     with running(tmp_path, [sys.executable, "-m", "gunicorn"], until="시작 완료", **variables) as service:
-        browser = requests.Session()
-        browser.headers["Accept-Language"] = "en"
-        page = f"{service.url}/admin/dashboard/analysis/models/"
+        operator = Operator(service.url, environment(tmp_path, **variables))
+        page = "/admin/dashboard/analysis/models/"
+        assert f'<a href="{page}">Models</a>' in operator.index
 
-        def send(address: str, **form: str) -> str:
-            token = browser.cookies["csrftoken"]
-            answer = browser.post(address, {**form, "csrfmiddlewaretoken": token}, timeout=150)
-            assert answer.status_code == 200
-            return answer.text
-
-        browser.get(f"{service.url}/admin/login/?next=/admin/", timeout=30)
-        index = send(f"{service.url}/admin/login/?next=/admin/", username="operator", password=password.popitem()[1])
-        assert '<a href="/admin/dashboard/analysis/models/">Models</a>' in index
-
-        shown = browser.get(page, timeout=60).text
+        shown = operator.read(page)
         assert "the directory is empty" in shown  # why not
         assert 'value="half"' not in shown
         for name in ("test123", "next", "third"):
             assert f"{name}_category@" in shown
 
-        refused = send(page, name="next")
+        refused = operator.send(page, name="next")
         assert "its weights hold NaN" in refused
         assert "Nothing was changed" in refused
         company = f"{service.url}{COMPANY}/analyze"
@@ -489,8 +479,8 @@ def test_a_person_switches_and_rolls_back_in_the_admin_of_a_running_service(tmp_
             return answer["analysis_metadata"]["models"]["category"].partition("_")[0]
 
         assert judged_by() == "test123"
-        assert "Switched." in send(page, name="third")
+        assert "Switched." in operator.send(page, name="third")
         wait_until(lambda: judged_by() == "third", seconds=20)
-        assert "MODEL_NAME=test123 is not heeded" in browser.get(page, timeout=30).text
-        assert "Switched." in send(page, rollback="1")
+        assert "MODEL_NAME=test123 is not heeded" in operator.read(page)
+        assert "Switched." in operator.send(page, rollback="1")
         wait_until(lambda: judged_by() == "test123", seconds=20)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -14,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from dashboard import tasks, trial
 from dashboard.models import Analysis
 from mlcore.choice import active_name, current_choice
 from mlcore.listing import list_pairs
@@ -23,7 +22,6 @@ from newsservice.errors import DomainError
 logger = logging.getLogger(__name__)
 
 MAY_SWITCH = "dashboard.change_company"  # who runs the service
-SWITCH_SECONDS = 100  # gunicorn gives a request 120
 
 
 @permission_required("dashboard.view_analysis", raise_exception=True)
@@ -68,13 +66,9 @@ def _roll_back() -> str:
 
 
 def _try_and_switch(name: str) -> str:
-    """Have a process of its own try the pair, for this one may be one that never loads a model; return its refusal."""
+    """Have another process try the pair, this one may have no torch; return its refusal. Raises WorkerUnavailable."""
     if name not in [pair.name for pair in list_pairs()]:
         return _("There is no such pair of models.")
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "switch_model", "--no-color", "--", name]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SWITCH_SECONDS, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        return _("It took too long to try the models: use manage.py switch_model.")
-    said = done.stderr.strip().splitlines() or [f"manage.py switch_model: {done.returncode}"]
-    return said[-1].removeprefix("CommandError: ") if done.returncode else ""
+    if settings.BACKGROUND == "embedded":
+        return trial.switch(name)
+    return trial.wait_for(tasks.start_switch(name))
