@@ -20,17 +20,14 @@ def watch(*, name: str, **fields: object) -> Company:
     if company.is_watched:
         raise CompanyExists(name=company.name)
     try:
-        return save(company, {"is_watched": True, "next_run_at": timezone.now(), **fields})
+        return save(company, {"is_watched": True, **fields})
     except NotMonitored:  # deleted between the two
         return watch(name=name, **fields)
 
 
 def change(current: str, /, **fields: object) -> Company:
     """Change a company. Raises InvalidName, NotMonitored, CompanyExists where the new name is taken."""
-    company = known(current)
-    if "interval_minutes" in fields or fields.get("is_watched"):
-        fields["next_run_at"] = timezone.now()
-    return save(company, fields)
+    return save(known(current), fields)
 
 
 def remove(name: str) -> None:
@@ -44,7 +41,7 @@ def forget(company: Company) -> None:
     Whatever ends it half way leaves a company that nobody watches with its newest runs; asked again, it goes on there.
     Call it outside any transaction: each portion is one of its own.
     """
-    Company.objects.filter(pk=company.pk).update(is_watched=False)
+    Company.objects.filter(pk=company.pk).update(is_watched=False, next_run_at=None)
     history.delete_runs_of(company)
     company.delete()  # and the run that is open, whose worker then finds no row of its own
 
@@ -63,8 +60,14 @@ def clean_aliases(aliases: Iterable[str]) -> list[str]:
 
 
 def save(company: Company, fields: dict[str, object]) -> Company:
-    """Write these columns. Raises NotMonitored where the company was deleted since it was read, CompanyExists."""
+    """Write these columns; whoever is newly watched, or at a new interval, is analysed at once.
+
+    Raises NotMonitored where the company was deleted since it was read, CompanyExists.
+    """
     current = company.name
+    if fields.keys() & {"is_watched", "interval_minutes"}:
+        is_watched = fields.get("is_watched", company.is_watched)
+        fields = {**fields, "next_run_at": timezone.now() if is_watched else None}
     for field, value in fields.items():
         setattr(company, field, value)
     try:

@@ -355,6 +355,7 @@ def test_a_new_company_gets_its_normal_name(admin):
     company = Company.objects.get()
     assert company.name == search.normalize_company("  ㈜늘찬   전자 ")
     assert company.aliases == ["늘찬", "NC전자"]
+    assert abs((company.next_run_at - timezone.now()).total_seconds()) < 30
     again = admin.post("/admin/dashboard/company/add/", form)
     assert "already exists" in again.content.decode()
     for field, wrong in {"name": "\u200b", "stock_code": "한글", "aliases": "가" * 51}.items():

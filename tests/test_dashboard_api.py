@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -245,6 +245,28 @@ def test_a_name_that_is_taken_is_refused(client, company):
 
     assert (again.status_code, renamed.status_code) == (400, 400)
     assert set(Company.objects.values_list("name", flat=True)) == {"한빛전자", "가람은행"}
+
+
+def test_who_is_no_longer_watched_waits_for_nothing(client, company):
+    """Neither then, nor when its interval is changed; watched again, it is analysed at once."""
+
+    def change(body: dict[str, object]) -> dict[str, object]:
+        return client.patch(path("한빛전자"), body, format="json").json()
+
+    assert change({"is_watched": False})["next_analysis_at"] is None
+    assert change({"interval_minutes": 60})["next_analysis_at"] is None
+    company.refresh_from_db()
+    assert (company.is_watched, company.next_run_at, company.interval_minutes) == (False, None, 60)
+
+    again = change({"is_watched": True})
+    assert abs(datetime.fromisoformat(again["next_analysis_at"]) - timezone.now()) < timedelta(seconds=30)
+    assert change({"stock_code": "000001"})["next_analysis_at"] == again["next_analysis_at"]
+
+
+def test_a_company_that_is_added_without_being_watched_waits_for_nothing(client):
+    added = client.post(f"{BASE}/companies", {"name": "한빛전자", "is_watched": False}, format="json").json()
+
+    assert (added["is_watched"], added["next_analysis_at"]) == (False, None)
 
 
 def test_all_latest_in_one_call(client, company):

@@ -142,15 +142,10 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Company, form: forms.ModelForm[Company], change: bool) -> None:
-        """Whoever is newly watched, or at a new interval, is analysed at once. What was not changed is not written."""
-        changed = {*form.changed_data}
-        if {"is_watched", "interval_minutes"} & changed:
-            obj.next_run_at = timezone.now() if obj.is_watched else None
-            changed.add("next_run_at")
-        if change:
-            save(obj, {name: getattr(obj, name) for name in changed})
-        else:
+        """Write what was changed, and nothing else."""
+        if not change:
             obj.save()
+        save(obj, {name: getattr(obj, name) for name in form.changed_data})
 
     def get_deleted_objects(
         self, objs: QuerySet[Any] | Sequence[Any], request: HttpRequest
@@ -200,7 +195,7 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
 
     @admin.action(description=gettext_lazy("No longer watch"), permissions=["change"])
     def unwatch(self, request: HttpRequest, queryset: QuerySet[Company]) -> None:
-        self._change(request, queryset.filter(is_watched=True), is_watched=False, next_run_at=None)
+        self._change(request, queryset.filter(is_watched=True), is_watched=False)
 
     def _change(self, request: HttpRequest, companies: QuerySet[Company], **fields: object) -> None:
         """Change each company, as its own page would; say how many were: not those deleted meanwhile."""
