@@ -167,8 +167,7 @@ def record_analysis(analysis: types.Analysis, *, trigger: str) -> int | None:
     if not analysis.judged and not companies.exists():
         return None
     with transaction.atomic():
-        company, _ = Company.objects.get_or_create(name=analysis.company)
-        Company.objects.filter(pk=company.pk).update(successes=F("successes") + 1)
+        company = _with_one_more_success(analysis.company)
         run = Analysis.objects.create(
             company=company,
             trigger=trigger,
@@ -182,6 +181,13 @@ def record_analysis(analysis: types.Analysis, *, trigger: str) -> int | None:
             **records.fields_of(analysis),
         )
     return run.pk
+
+
+def _with_one_more_success(name: str) -> Company:
+    """Return a company, created if it is new or was deleted just now, that stays until this transaction ends."""
+    company, _ = Company.objects.get_or_create(name=name)
+    is_there = Company.objects.filter(pk=company.pk).update(successes=F("successes") + 1)
+    return company if is_there else _with_one_more_success(name)
 
 
 def schedule_due_companies(*, now: datetime | None = None) -> list[Analysis]:

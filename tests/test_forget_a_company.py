@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import OperationalError, connection
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard import history
+from dashboard import companies, history, services
 from dashboard.models import Analysis, Company
+from tests.histories import analysis, at_once, judged, need_several_writers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("successes_are_counted")]
 
@@ -110,3 +114,40 @@ def test_an_open_run_goes_with_its_company(client, company):
 
     assert client.delete(PATH).status_code == 204
     assert Analysis.objects.count() == 10
+
+
+@contextmanager
+def in_between(statement: str, work: Callable[[], object]) -> Iterator[None]:
+    """Have another thread do this before the first such statement here: a server lets it, a file has it wait."""
+    doing: list[Future] = []
+
+    def watch(execute: Callable[..., object], sql: str, params: object, many: bool, context: dict) -> object:
+        if sql.startswith(statement) and not doing:
+            doing.append(pool.submit(at_once, work))
+            wait(doing, timeout=1)
+        return execute(sql, params, many, context)
+
+    with ThreadPoolExecutor() as pool:
+        with connection.execute_wrapper(watch):
+            yield
+        doing[0].result()
+
+
+def keep_analysis(company: Company) -> None:
+    assert services.record_analysis(analysis([judged(1)], company=company.name), trigger="api")
+
+
+def test_an_analysis_kept_while_its_company_is_deleted_stops_nothing(client, company):
+    need_several_writers()
+    with in_between('DELETE FROM "dashboard_company"', partial(keep_analysis, company)):
+        assert client.delete(PATH).status_code == 204
+
+    assert not Company.objects.filter(pk=company.pk).exists()
+
+
+def test_a_company_deleted_while_its_analysis_is_kept_stops_nothing(company):
+    need_several_writers()
+    with in_between('UPDATE "dashboard_company"', partial(companies.remove, company.name)):
+        keep_analysis(company)
+
+    assert not Company.objects.filter(pk=company.pk).exists()
