@@ -14,7 +14,8 @@ import torch
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
 from mlcore.dense import ALL_ROWS, Dense, Int8Dense, PlainDense
-from mlcore.weights import Shape, Tensors
+from mlcore.layout import Shape
+from mlcore.weights import Tensors
 
 MakeDense = Callable[[Tensors, str, slice], Dense]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,10 @@ from mlcore.batching import plan_batches
 from mlcore.dense import Int8Dense, OneDnnDense, PlainDense
 from mlcore.encoder import Encoder, MakeDense
 from mlcore.errors import ModelInvalid
+from mlcore.layout import INT8, Shape, find_misfit, modern_name, read_shape
 from mlcore.precision import DTYPES, Precision, choose_precision, lays_out_weights, multiplies_tiles
 from mlcore.registry import Model
-from mlcore.weights import INT8, Shape, Tensors, find_misfit, read_shape, read_tensors
+from mlcore.weights import Tensors, read_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ LONGEST_TEXT = 512  # tokens; a longer text is cut
 TOKENS_PER_BATCH = {"cpu": 2048 if multiplies_tiles() else 1024, "mps": 4096, "cuda": 16_384}
 # Articles that about fill those tokens on a GPU; where texts are longer, fewer do.
 TEXTS_PER_BATCH = {"cpu": 32, "mps": 64, "cuda": 256}
+_NUMBER = re.compile(r"\.\d+\.")  # of a layer, in a tensor's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +95,7 @@ def load_tensors(model: Model, config: Any, *, dtype: torch.dtype) -> dict[str, 
     transformers' own modules are not imported for it: that takes 2 s and 120 MB. Raises ModelInvalid.
     """
     stored = _read_stored(model)
-    if reason := find_misfit(stored, config):
-        raise ModelInvalid(model.directory, reason=reason)
+    _check_fit(model, stored, config)
     tensors = {name: tensor.to(dtype) for name, tensor in read_tensors(stored, config).items()}
     _check_numbers(model, tensors)
     return tensors
@@ -182,6 +184,7 @@ def _load_copy(model: Model, config: Any) -> Network:
     if shape is None:
         raise ModelInvalid(model.directory, reason=f"no int8 copy is made of {config.model_type}: it is damaged")
     tensors = _read_file(model.directory / "model.safetensors")
+    _check_fit(model, tensors, config, is_copy=True)
     _check_numbers(model, tensors)
     return _pack(config, shape, tensors, make_dense=Int8Dense, precision="int8")
 
@@ -223,6 +226,12 @@ def _load_padded(model: Model, *, device: torch.device, precision: Precision) ->
     )
 
 
+def _check_fit(model: Model, stored: Tensors, config: Any, *, is_copy: bool = False) -> None:
+    shapes = {name: tuple(tensor.shape) for name, tensor in stored.items()}
+    if reason := find_misfit(shapes, config, is_copy=is_copy):
+        raise ModelInvalid(model.directory, reason=reason)
+
+
 def _check_numbers(model: Model, tensors: Tensors) -> None:
     if damaged := sorted(name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())):
         raise ModelInvalid(model.directory, reason=f"its weights hold NaN or infinity: {damaged[0]}")
@@ -234,12 +243,7 @@ def _read_stored(model: Model) -> Tensors:
     if not weights.is_file():
         module = _load_module(model, dtype=torch.float32)
         return dict(module.state_dict())
-    modern = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-    stored = _read_file(weights)
-    return {
-        next((name.replace(old, new) for old, new in modern.items() if old in name), name): tensor
-        for name, tensor in stored.items()
-    }
+    return {modern_name(name): tensor for name, tensor in _read_file(weights).items()}
 
 
 def _read_file(path: Path) -> Tensors:
@@ -266,7 +270,16 @@ def _load_module(model: Model, *, dtype: torch.dtype) -> Any:
     if missing := sorted(report["missing_keys"]):
         reason = f"it is no fine-tuned classifier: its weights lack {missing[0]}"
         raise ModelInvalid(model.directory, reason=reason)
+    if surplus := _find_surplus(report["unexpected_keys"], module.state_dict()):
+        reason = f"the weights do not fit config.json: they hold more layers, as {surplus}"
+        raise ModelInvalid(model.directory, reason=reason)
     return module.eval()
+
+
+def _find_surplus(unexpected: Iterable[str], known: Iterable[str]) -> str | None:
+    """Return a tensor that a network has no place for, and that differs by a number from one that it has."""
+    places = {_NUMBER.sub(".0.", name) for name in known}
+    return next((name for name in sorted(unexpected) if _NUMBER.sub(".0.", name) in places), None)
 
 
 def _count_positions(module: Any) -> int:

@@ -21,10 +21,11 @@ from safetensors.torch import save_file
 from mlcore.dense import PlainDense
 from mlcore.encoder import Encoder
 from mlcore.errors import ModelInvalid
+from mlcore.layout import INT8, Shape, read_shape
 from mlcore.network import is_int8, load_tensors, read_config, refusing
 from mlcore.registry import METRICS, Model
 from mlcore.transformer import TransformerClassifier
-from mlcore.weights import INT8, Shape, Tensors, read_shape
+from mlcore.weights import Tensors
 
 LARGEST = 127  # of a weight; -128 is left out so that the range is symmetric
 ROWS = 512  # inputs of a layer that a choice is judged by

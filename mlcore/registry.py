@@ -1,7 +1,8 @@
 """Which models lie under MODELS_DIR, and whether their files are in order. Reads files only: no torch.
 
 A pair is `{name}_category` and `{name}_sentiment`, each as `save_pretrained` writes it, with an optional
-label_encoder.json. What only shows when the weights are read is for transformer.py to refuse.
+label_encoder.json. What only shows when the weights are read is for transformer.py to refuse; what the files alone
+show of it (stored.py) is asked where people choose a pair, not where a request names what answers.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from django.conf import settings
 from mlcore.digests import digest_of
 from mlcore.errors import ModelInvalid
 from mlcore.labels import map_labels
+from mlcore.stored import check_weights, find_fault
 from mlcore.types import AXES, Axis
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
@@ -88,16 +90,24 @@ def find_model(name: str, *, axis: Axis) -> Model:
     directory = Path(settings.MODELS_DIR) / f"{name}_{axis}"
     if not is_name(name):
         raise ModelInvalid(directory, reason=f"{name!r} is not a model's name")
-    try:
+    with _refusing(directory):
         return _inspect(directory, _files(directory), axis, tuple(settings.MODEL_LABELS[axis]))
-    except OSError as exc:
-        raise ModelInvalid(directory, reason=_said(exc), is_transient=True) from exc
-    except ValueError as exc:
-        raise ModelInvalid(directory, reason=str(exc)) from exc
 
 
 def find_usable(name: str, *, axis: Axis) -> Model:
-    """Return a pair's model that may be made active: a copy must agree with its original. Raises ModelInvalid."""
+    """Return a pair's model that may be made active. Raises ModelInvalid.
+
+    Its files must not show that it can never be loaded, and a copy must agree with its original.
+    """
+    model = _find_agreeing(name, axis=axis)
+    with _refusing(model.directory):
+        fault = _find_fault(model)
+    if fault:
+        raise ModelInvalid(model.directory, reason=fault)
+    return model
+
+
+def _find_agreeing(name: str, *, axis: Axis) -> Model:
     model = find_model(name, axis=axis)
     if is_copy(name):
         facts = _read_facts(model)
@@ -111,7 +121,7 @@ def find_stand_in(model: Model, *, name: str) -> Model | None:
     if is_copy(name):
         return None
     try:
-        copy = find_usable(copy_name(name), axis=model.axis)
+        copy = _find_agreeing(copy_name(name), axis=model.axis)
         facts = _read_facts(copy)
         is_its_own = facts.get("revision") == model.revision
     except ModelInvalid:
@@ -162,6 +172,23 @@ def _check_original(model: Model, revision: object, *, original: str) -> None:
         raise ModelInvalid(model.directory, reason=reason)
 
 
+@contextmanager
+def _refusing(directory: Path) -> Iterator[None]:
+    """Turn what is not in order with a model's files into ModelInvalid."""
+    try:
+        yield
+    except OSError as exc:
+        raise ModelInvalid(directory, reason=_said(exc), is_transient=True) from exc
+    except ValueError as exc:
+        raise ModelInvalid(directory, reason=str(exc)) from exc
+
+
+@lru_cache(maxsize=64)
+def _find_fault(model: Model) -> str | None:
+    """See stored.find_fault, once until a file changes: a tokenizer may be megabytes."""
+    return find_fault(model.directory)
+
+
 @lru_cache(maxsize=64)
 def _inspect(directory: Path, files: tuple[File, ...], axis: Axis, given: tuple[str, ...]) -> Model:
     """Look into the files, once until one changes. Raises ValueError or OSError for what is not in order."""
@@ -173,7 +200,9 @@ def _inspect(directory: Path, files: tuple[File, ...], axis: Axis, given: tuple[
         raise ValueError("it needs code of its own, which is never run")
     if not any(name in names for name in TOKENIZERS):
         raise ValueError("it has no tokenizer (tokenizer.json or vocab.txt)")
-    _check_weights(next((directory / name for name in WEIGHTS if name in names), None))
+    if not (weights := next((name for name in WEIGHTS if name in names), None)):
+        raise ValueError(f"it has no weights ({' or '.join(WEIGHTS)})")
+    check_weights(directory / weights)
     return Model(
         axis=axis,
         directory=directory,
@@ -214,34 +243,6 @@ def _by_index(entries: object, *, source: str) -> list[str]:
     if set(by_index) != {str(index) for index in range(len(entries))}:
         raise ValueError(f"{source} does not number its labels 0, 1, 2 and so on")
     return [by_index[str(index)] for index in range(len(by_index))]
-
-
-def _check_weights(weights: Path | None) -> None:
-    """Find what a broken copy or download leaves, without reading the weights themselves."""
-    if weights is None:
-        raise ValueError(f"it has no weights ({' or '.join(WEIGHTS)})")
-    with weights.open("rb") as file:
-        start = file.read(8)
-        if start == b"version ":
-            raise ValueError(f"{weights.name} is a Git LFS pointer, not the weights: run git lfs pull")
-        if weights.suffix == ".safetensors":
-            size = weights.stat().st_size
-            header_size = int.from_bytes(start, "little")
-            header = file.read(header_size) if 8 + header_size <= size else b""
-            is_whole = bool(header) and 8 + header_size + _data_size(header) == size
-        else:  # a pickle of torch before 1.6 is checked when it is read
-            is_whole = zipfile.is_zipfile(weights) or start.startswith(b"\x80")
-    if not is_whole:
-        raise ValueError(f"{weights.name} is truncated or damaged")
-
-
-def _data_size(header: bytes) -> int:
-    """Return how many bytes of tensors a safetensors header announces; -1 where it cannot be read."""
-    try:
-        tensors = json.loads(header)
-        return max(int(entry["data_offsets"][1]) for name, entry in tensors.items() if name != "__metadata__")
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return -1
 
 
 def files_of(name: str) -> PairFiles:

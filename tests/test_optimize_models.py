@@ -20,10 +20,11 @@ from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from mlcore import choice, registry
 from mlcore.engine import get_engine, reset_engine
+from mlcore.errors import ModelInvalid
+from mlcore.layout import INT8
 from mlcore.optimize import bundled_texts, split_texts
 from mlcore.pair import Pair, load_model
 from mlcore.precision import choose_precision, multiplies_bytes
-from mlcore.weights import INT8
 from tests.models import SENTIMENT_LABELS, copy_pair, edit_json, edit_weights, make_model, make_pair
 from tests.servers import wait_until
 from tests.test_evaluate_model import write_jsonl
@@ -184,6 +185,19 @@ def test_a_copy_that_loads_no_more_leaves_its_original_answering(models_dir, cap
     assert precisions() == {choose_precision(torch.device("cpu"), wanted="auto", has_copy=False)}
     if multiplies_bytes():
         assert "test123_category answers by itself" in caplog.text
+
+
+def test_a_copy_whose_config_counts_fewer_layers_is_listed_and_refused(models_dir):
+    optimize()
+    copy = models_dir / "test123@int8_category"
+    edit_json(copy / "config.json", lambda config: config.update(num_hidden_layers=1))
+    with pytest.raises(ModelInvalid) as listed:
+        registry.find_usable("test123@int8", axis="category")
+    with pytest.raises(ModelInvalid) as loaded:
+        load_model(registry.find_model("test123@int8", axis="category"))
+
+    assert listed.value.message == loaded.value.message
+    assert "they hold 2 layers, not 1" in loaded.value.message
 
 
 def test_a_process_takes_up_the_copy_of_the_pair_it_answers_with(models_dir):

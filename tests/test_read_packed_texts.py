@@ -22,9 +22,10 @@ from transformers import (
 
 from mlcore.dense import Int8Dense, OneDnnDense, PlainDense
 from mlcore.encoder import Encoder, pack
+from mlcore.layout import read_shape
 from mlcore.network import Padded
 from mlcore.quantize import quantize_tensors
-from mlcore.weights import read_shape, read_tensors
+from mlcore.weights import read_tensors
 
 SIZE = {
     "vocab_size": 300,

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from django.core.checks import run_checks
+from django.core.management import call_command
 from pytest_django import Settings
 from safetensors.torch import load_file
+from transformers import DistilBertConfig, DistilBertForSequenceClassification
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
+from mlcore import registry
 from mlcore.engine import active_model, device_name, engine_revisions, engine_status, get_engine, reset_engine
 from mlcore.errors import ModelInvalid, ModelsUnavailable
 from mlcore.labels import map_labels
+from mlcore.listing import list_pairs
+from mlcore.stored import known_architectures
 from mlcore.types import Axis
 from tests.models import (
     TEXTS,
@@ -130,7 +137,10 @@ FOUND_WHEN_LOADED: dict[str, tuple[Damage, str]] = {
         lambda d: edit_weights(d, lambda w: [w.pop(name) for name in list(w) if name.startswith("classifier")]),
         "it is no fine-tuned classifier: its weights lack classifier.dense.bias",
     ),
+    "fewer layers than the weights": (configure(num_hidden_layers=1), "they hold 2 layers, not 1"),
+    "more layers than the weights": (configure(num_hidden_layers=3), "they hold 2 layers, not 3"),
     "unknown architecture": (configure(model_type="nosuch"), "nosuch"),
+    "an empty tokenizer": (lambda d: write_json(d / "tokenizer.json", {}), "its tokenizer cannot be loaded: "),
     "truncated tokenizer": (lambda d: truncate(d / "tokenizer.json"), "its tokenizer cannot be loaded: "),
     "a tokenizer without Korean": (
         in_turn(to_vocab_txt, lambda d: (d / "tokenizer_config.json").unlink()),
@@ -160,6 +170,18 @@ FOUND_WHEN_LOADED: dict[str, tuple[Damage, str]] = {
     ),
 }
 ALL = FOUND_IN_THE_FILES | FOUND_WHEN_LOADED
+# Of those found when loaded: what is said of them to who lists the models.
+LISTED = {
+    "wrong width": "the weights do not fit config.json: ",
+    "no head": "it is no fine-tuned classifier: its weights lack classifier.dense.bias",
+    "fewer layers than the weights": "they hold 2 layers, not 1",
+    "more layers than the weights": "they hold 2 layers, not 3",
+    "unknown architecture": "no text classifier of the model_type nosuch",
+    "an architecture without classes": "no text classifier of the model_type vit",
+    "an empty tokenizer": "tokenizer.json holds no tokenizer: ",
+    "truncated tokenizer": "tokenizer.json holds no tokenizer: ",
+    "a tokenizer of another model": "tokens, the model 50",
+}
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated safetensors", "nameless labels", *FOUND_WHEN_LOADED])
@@ -193,6 +215,47 @@ def test_what_the_files_show_is_known_before_anything_is_loaded(category: Path, 
     assert reason in caught.value.message
     assert engine_status()[0].method == "keyword"
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("damage", LISTED)
+def test_what_can_never_be_loaded_is_listed_with_its_reason(category: Path, damage: str) -> None:
+    inflict, _ = FOUND_WHEN_LOADED[damage]
+    inflict(category)
+    printed = StringIO()
+
+    call_command("list_models", "--json", stdout=printed)
+
+    (pair,) = json.loads(printed.getvalue())["models"]
+    assert not pair["valid"]
+    assert LISTED[damage] in pair["axes"]["category"]["reason"]
+    assert pair["axes"]["sentiment"]["reason"] is None
+
+
+def test_a_second_listing_reads_no_tokenizer_again(category: Path) -> None:
+    list_pairs()
+    looks = registry._find_fault.cache_info().misses
+    list_pairs()
+    assert registry._find_fault.cache_info().misses == looks
+
+    write_json(category / "tokenizer.json", {})
+    assert "holds no tokenizer" in str(list_pairs()[0].halves[0].reason)
+
+
+def test_a_network_of_another_kind_is_not_loaded_by_half(category: Path) -> None:
+    vocabulary = json.loads((category / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    config = DistilBertConfig(vocab_size=vocabulary, dim=32, hidden_dim=64, n_layers=2, n_heads=2, num_labels=4)
+    DistilBertForSequenceClassification(config).save_pretrained(category)
+    get_engine().classify(TEXTS)
+    assert engine_status()[0].method == "model"
+
+    configure(n_layers=1)(category)
+    reset_engine()
+    get_engine().classify(TEXTS)
+    assert "they hold more layers, as distilbert.transformer.layer.1." in str(engine_status()[0].reason)
+
+
+def test_the_known_architectures_are_those_of_transformers() -> None:
+    assert known_architectures() == set(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
 
 
 def test_a_model_that_fails_to_load_is_not_tried_again(category: Path, caplog: pytest.LogCaptureFixture) -> None:
