@@ -105,9 +105,9 @@ def _spare_articles_of_last_successes(horizon: datetime) -> Iterator[Portion]:
 
 
 def _forgotten(before: datetime) -> QuerySet[Company]:
-    """Return the companies nobody watches or has asked for: whoever asks leaves a run."""
+    """Return the companies nobody watches, declared or has asked for: whoever asks leaves a run."""
     asked_for = Analysis.objects.filter(company=OuterRef("pk"))
-    return Company.objects.filter(~Exists(asked_for), is_watched=False, created_at__lt=before)
+    return Company.objects.filter(~Exists(asked_for), is_watched=False, was_declared=False, created_at__lt=before)
 
 
 def _newer_success() -> Exists:

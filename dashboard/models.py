@@ -30,6 +30,8 @@ class Company(models.Model):
     aliases = models.JSONField(_("aliases"), default=list, blank=True)
     stock_code = models.CharField(_("stock code"), max_length=12, blank=True)
     is_watched = models.BooleanField(_("watched"), default=False)
+    # By MONITORED_COMPANIES, at any time: since then its operator alone says whether it is watched.
+    was_declared = models.BooleanField(_("declared"), default=False, db_default=False, editable=False)
     interval_minutes = models.PositiveIntegerField(
         _("interval in minutes"), null=True, blank=True, help_text=_("Empty: ANALYSIS_SCHEDULE_MINUTES.")
     )

@@ -30,14 +30,16 @@ ENTRIES = (
 def sync_schedule() -> tuple[list[str], list[str]]:
     """Declare the schedule and the watched companies; return the (entries, companies) that were new.
 
-    What is there already stays as the operator left it: an entry's times, whether it is on, a company's
-    interval, whether it is watched. An entry's message expires when its next one comes, so that nothing piles up.
+    What was declared before stays as the operator left it: an entry's times, whether it is on, a company's
+    interval, whether it is watched. A company's row may be there though nobody declared it: somebody analysed it.
+    An entry's message expires when its next one comes, so that nothing piles up.
     """
     entries = [entry.name for entry in ENTRIES if _declare(entry)]
     companies = []
     for name in map(normalize_company, settings.MONITORED_COMPANIES):
-        _, is_new = Company.objects.get_or_create(name=name, defaults={"is_watched": True})
-        companies += [name] if is_new else []
+        Company.objects.get_or_create(name=name)
+        if Company.objects.filter(name=name, was_declared=False).update(was_declared=True, is_watched=True):
+            companies.append(name)
     return entries, companies
 
 

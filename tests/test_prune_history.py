@@ -150,15 +150,17 @@ def test_an_article_of_a_deleted_company_goes_in_time():
 
 
 def test_companies_nobody_watches_or_asked_for_go():
-    names = ("watched", "asked for lately", "known by an analysis", "known by failures", "forgotten")
-    Company.objects.bulk_create(Company(name=name, is_watched=name == "watched") for name in names)
+    names = ("watched", "asked for lately", "known by an analysis", "known by failures", "declared", "forgotten")
+    Company.objects.bulk_create(
+        Company(name=name, is_watched=name == "watched", was_declared=name == "declared") for name in names
+    )
     Company.objects.exclude(name="asked for lately").update(created_at=days_ago(30))
     keep(100, company="known by an analysis")
     fail(1, company="known by failures")
 
     assert history.prune().companies == 1
     assert not Company.objects.filter(name="forgotten").exists()
-    assert Company.objects.count() == 4
+    assert Company.objects.count() == 5
 
 
 def test_the_newest_run_stays_whatever_became_of_it_and_its_company_too():

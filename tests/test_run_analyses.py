@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 import time_machine
 from celery.exceptions import SoftTimeLimitExceeded
+from django.apps import apps
+from django.db import connection
 from django.db.models.signals import post_init, post_save, pre_save
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -17,6 +21,7 @@ from dashboard.schedules import ENTRIES, sync_schedule
 from search import inventory
 from search.services import Options, analyze_company
 from search.signals import company_asked_for
+from search.text import normalize_company
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("successes_are_counted")]
 
@@ -543,6 +548,31 @@ def test_the_schedule_is_declared_without_losing_an_operators_edits(settings):
     for entry in PeriodicTask.objects.filter(task__startswith="dashboard."):
         every = entry.interval.every if entry.interval else 24 * 3600
         assert 0 < entry.expire_seconds <= every  # gone before the next one comes
+
+
+def test_a_company_that_settings_name_later_is_watched_though_somebody_analysed_it_before(client, naver, settings):
+    settings.MONITORED_COMPANIES = ["삼성전자"]
+    sync_schedule()
+    client.post("/api/v1/search/companies/한빛전자/analyze")
+    settings.MONITORED_COMPANIES += ["한빛전자"]
+
+    assert sync_schedule() == ([], ["한빛전자"])
+    assert Company.objects.get(name="한빛전자").is_watched
+
+    companies.change("한빛전자", is_watched=False)
+    assert sync_schedule() == ([], [])
+    assert not Company.objects.get(name="한빛전자").is_watched
+
+
+def test_an_upgrade_watches_nobody_whom_an_operator_stopped_watching(settings):
+    """Who was declared is known since the upgrade alone: all that settings name then."""
+    settings.MONITORED_COMPANIES = ["삼성 전자", "LG전자"]
+    Company.objects.create(name=normalize_company("삼성 전자"), is_watched=False)
+
+    migration = import_module("dashboard.migrations.0004_was_declared")
+    migration.mark_declared(apps, SimpleNamespace(connection=connection))
+
+    assert sync_schedule()[1] == ["LG전자"]
 
 
 def refreshed() -> list[str]:
