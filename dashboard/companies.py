@@ -11,6 +11,7 @@ from dashboard import history
 from dashboard.errors import CompanyExists, NotMonitored
 from dashboard.models import Company
 from dashboard.selectors import not_monitored
+from search import inventory
 from search.text import normalize_alias, normalize_company
 
 
@@ -31,12 +32,12 @@ def change(current: str, /, **fields: object) -> Company:
 
 
 def remove(name: str) -> None:
-    """Forget a company and its history. Raises InvalidName, NotMonitored."""
+    """Forget a company, its history and what is cached of it. Raises InvalidName, NotMonitored."""
     forget(known(name))
 
 
 def forget(company: Company) -> None:
-    """Delete a company and its history, which may be a year's: in portions, its oldest runs first.
+    """Delete a company, its history and what is cached of it: a year of history in portions, its oldest runs first.
 
     Whatever ends it half way leaves a company that nobody watches with its newest runs; asked again, it goes on there.
     Call it outside any transaction: each portion is one of its own.
@@ -47,6 +48,8 @@ def forget(company: Company) -> None:
         company.delete()  # and the run that is open, whose worker then finds no row of its own
     except IntegrityError:  # an analysis was kept in between. To lock the company first is a deadlock with its worker
         forget(company)
+    else:
+        inventory.forget_subject(company.name)  # or an answer would name an analysis that is gone
 
 
 def known(name: str) -> Company:

@@ -57,7 +57,7 @@ class CompanyViewSet(ViewSet):
 
     @extend_schema(parameters=[COMPANY], responses={204: None})
     def destroy(self, request: Request, company: str) -> Response:
-        """Remove a company and its history; an analysis under way ends unheard."""
+        """Remove a company, its history and its cache; an analysis under way ends unheard."""
         companies.remove(company)
         return Response(status=204)
 

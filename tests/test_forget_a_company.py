@@ -82,6 +82,21 @@ def test_a_long_history_goes_in_short_transactions(client, admin_client, company
     assert max(deleted) <= history.PORTION
 
 
+@pytest.mark.parametrize("delete", [delete_over_the_api, delete_in_the_admin, delete_as_chosen])
+def test_what_is_cached_of_a_company_goes_with_it_and_nothing_else(client, admin_client, naver, delete):
+    company = Company.objects.create(name="한빛전자", aliases=["볕들"])
+    for name in ("볕들", "가람은행"):
+        client.post(f"/api/v1/search/companies/{name}/analyze")
+        client.post(f"/api/v1/search/companies/{name}", {"sort": "date"}, format="json")
+    assert delete(client, admin_client, company) in (204, 302)
+
+    cached = client.get("/api/v1/dashboard/cache/info").json()["companies"]
+    assert [kept["company"] for kept in cached] == ["가람은행"]
+    again = client.post("/api/v1/search/companies/한빛전자/analyze").json()["analysis_metadata"]
+    assert again["cache_hit"] is False
+    assert Analysis.objects.filter(pk=again["analysis_id"], company__name="한빛전자").exists()
+
+
 def test_what_fails_half_way_leaves_the_newest_runs_and_is_gone_on_with(client, company):
     going_on = 2
 
