@@ -13,6 +13,7 @@ from mlcore.types import Classifier
 
 _RESAMPLES = 1000
 _BINS = 10
+_WARMING = 64  # texts that are read before the clock runs; of no more than these, all are read again
 _TIMED_ALONE = 50
 
 Interval = tuple[float, float]  # the middle 95 % of what resampled texts give
@@ -68,8 +69,10 @@ class Report:
 
 def evaluate(classifier: Classifier, texts: Sequence[str], truth: Sequence[str], *, labels: Sequence[str]) -> Report:
     """Measure a classifier; texts and truth run in parallel, and a truth outside labels is a ValueError."""
+    predictions = classifier.predict(texts[:_WARMING])
+    timed = texts[_WARMING:] or texts
     started, started_core = time.perf_counter(), time.process_time()
-    predictions = classifier.predict(texts)
+    predictions = (predictions + classifier.predict(timed))[-len(texts) :]
     seconds, core_seconds = time.perf_counter() - started, time.process_time() - started_core
     said = [p.label for p in predictions]
     counts = _count(truth, said, labels)
@@ -85,8 +88,8 @@ def evaluate(classifier: Classifier, texts: Sequence[str], truth: Sequence[str],
         calibration_error=_calibration_error(bins),
         bins=bins,
         confusion=tuple(tuple(int(n) for n in row) for row in counts),
-        texts_per_second=len(texts) / max(seconds, 1e-9),
-        texts_per_core_second=len(texts) / max(core_seconds, 1e-9),
+        texts_per_second=len(timed) / max(seconds, 1e-9),
+        texts_per_core_second=len(timed) / max(core_seconds, 1e-9),
     )
 
 

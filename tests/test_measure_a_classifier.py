@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import pytest
 
 from mlcore.evaluate import evaluate
+from mlcore.optimize import time_in_turn
 from mlcore.types import Method, Prediction
 
 
@@ -47,6 +49,51 @@ def test_confidence_beyond_accuracy_is_a_calibration_error():
     report = evaluate(Parrot(0.9), ["a", "a"], ["a", "b"], labels=["a", "b"])
 
     assert report.calibration_error == pytest.approx(0.4)
+
+
+class Starter(Parrot):
+    """Takes its time over the first texts that it reads."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+        self.read: list[str] = []
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        if not self.read:
+            time.sleep(0.5)
+        self.read += texts
+        return super().predict(texts)
+
+
+@pytest.mark.parametrize(("texts", "readings"), [(1, 2), (64, 128), (65, 65), (200, 200)])
+def test_what_is_done_once_is_no_part_of_the_speed(texts, readings):
+    starter, labels = Starter(), ["a", "b"]
+    truth = [labels[number % 2] for number in range(texts)]
+    report = evaluate(starter, truth, truth, labels=labels)
+
+    assert texts / report.texts_per_second < 0.5
+    assert report.accuracy == 1.0
+    assert sum(map(sum, report.confusion)) == texts
+    assert len(starter.read) == readings
+
+
+def test_two_are_timed_in_turn_and_each_at_its_best():
+    passes: list[str] = []
+
+    class Disturbed(Parrot):
+        def __init__(self, name: str, *seconds: float) -> None:
+            super().__init__(1.0)
+            self.name, self.seconds = name, iter(seconds)
+
+        def predict(self, texts: Sequence[str]) -> list[Prediction]:
+            passes.append(self.name)
+            time.sleep(next(self.seconds))
+            return super().predict(texts)
+
+    original, copy = time_in_turn([Disturbed("original", 0.5, 0.3, 0.5), Disturbed("copy", 1.0, 0.1, 1.0)], ["a"])
+
+    assert passes == ["original", "copy"] * 3
+    assert 2 < original < 3.4 < copy < 10
 
 
 def test_a_label_that_does_not_exist_is_refused():

@@ -60,7 +60,6 @@ class Command(BaseCommand):
         before = resident_bytes()
         classifier, labels, labelled, axis = _load(engine, data=data, axis=axis, extra=options["extra_label"])
         try:
-            classifier.predict(labelled.texts[:1])  # what is loaded once is not part of the speed
             report = evaluate(classifier, labelled.texts, labelled.truth, labels=labels)
             after = resident_bytes()
             latency = measure_latency(classifier, labelled.texts)
