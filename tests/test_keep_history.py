@@ -309,19 +309,36 @@ def real_database(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, s
 @pytest.mark.timeout(300)
 def test_all_of_it_holds_on_real_databases(real_database, tmp_path):
     """The tests of history once more, the ones with several writers included."""
+    run_again(
+        "test_keep_history.py",
+        "test_prune_history.py",
+        "test_forget_a_company.py",
+        "test_query_counts.py",
+        database=real_database,
+        directory=tmp_path,
+    )
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("real_database", ["postgresql"], indirect=True)
+def test_what_is_run_and_shown_holds_on_a_real_database(real_database, tmp_path):
+    run_again(
+        "test_run_analyses.py",
+        "test_take_over_a_run.py",
+        "test_dashboard_api.py",
+        "test_browse_the_admin.py",
+        database=real_database,
+        directory=tmp_path,
+    )
+
+
+def run_again(*files: str, database: dict[str, str], directory: Path) -> None:
+    """Run files of tests once more, all but those that run files again, none of them skipped."""
     root = Path(__file__).parent
-    files = [
-        root / name
-        for name in (
-            "test_keep_history.py",
-            "test_prune_history.py",
-            "test_forget_a_company.py",
-            "test_query_counts.py",
-        )
-    ]
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-k", "not real_databases", *map(str, files)]
+    paths = [str(root / name) for name in files]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-k", "not real_database", *paths]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment |= {"DATA_DIR": str(tmp_path), "REDIS_URL": "", **real_database}
+    environment |= {"DATA_DIR": str(directory), "REDIS_URL": "", **database}
 
     done = subprocess.run(
         command, cwd=root.parent, env=environment, capture_output=True, text=True, timeout=240, check=False

@@ -439,6 +439,7 @@ def test_a_worker_heard_in_the_future_is_not_taken_for_alive(naver):
     assert workers.alive() == {"elsewhere:1"}
 
 
+@pytest.mark.django_db(transaction=True)  # a connection that is closed between two looks is opened anew
 def test_the_embedded_schedule_goes_on_when_the_clock_is_set_back(naver, monkeypatch):
     sync_schedule()
     Company.objects.create(name="한빛전자", is_watched=True)
@@ -471,6 +472,7 @@ def test_an_entry_whose_interval_an_operator_changes_expires_with_it():
     assert entry.expire_seconds == 120
 
 
+@pytest.mark.django_db(transaction=True)  # a connection that is closed between two looks is opened anew
 def test_the_embedded_schedule_does_not_wait_for_pruning(naver, monkeypatch):
     sync_schedule()
     Company.objects.create(name="한빛전자", is_watched=True)
