@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -236,6 +237,23 @@ def test_where_memory_is_short_a_batch_is_halved_until_it_fits(models_dir: Path,
     for one, other in zip(after, before, strict=True):
         assert one.scores == pytest.approx(other.scores, abs=1e-2)  # bfloat16 where the processor has it
     assert "no memory for 16 texts at once, halving" in caplog.text
+
+
+def test_who_brings_long_texts_does_not_keep_others_from_the_tokenizer(models_dir: Path) -> None:
+    classifier = load_model(find_model("test123", axis="category"))
+    long_texts = [(TEXTS[place % 4] + " ") * 4000 for place in range(PORTION)]
+    waits: list[float] = []
+    with ThreadPoolExecutor(1) as pool:
+        started = time.perf_counter()
+        at_work = pool.submit(classifier.tokenise, long_texts)
+        while not at_work.done():
+            asked = time.perf_counter()
+            classifier.tokenise(["주가가 올랐다"])
+            waits.append(time.perf_counter() - asked)
+        took = time.perf_counter() - started
+
+    assert max(waits) < took / 2
+    assert at_work.result()[-4:] == [classifier.tokenise([text])[0] for text in long_texts[-4:]]
 
 
 def test_a_service_whose_memory_is_short_answers_every_caller(models_dir: Path) -> None:
