@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -25,7 +26,9 @@ from mlcore.encoder import Encoder, pack
 from mlcore.layout import read_shape
 from mlcore.network import Padded
 from mlcore.quantize import quantize_tensors
+from mlcore.stored import find_fault
 from mlcore.weights import read_tensors
+from tests.models import edit_json
 
 SIZE = {
     "vocab_size": 300,
@@ -56,6 +59,15 @@ def make_module(kind: str, *, calm: bool = False):
             for name, weights in module.named_parameters():
                 weights.mul_(0.2 if name.endswith("dense.weight") else 1)
     return module
+
+
+@pytest.mark.parametrize("kind", MODULES)
+def test_what_transformers_writes_is_found_without_fault(kind: str, tmp_path: Path) -> None:
+    make_module(kind).save_pretrained(tmp_path)
+    assert find_fault(tmp_path) is None
+
+    edit_json(tmp_path / "config.json", lambda config: config.update(num_hidden_layers=2))
+    assert "they hold 3 layers, not 2" in str(find_fault(tmp_path))
 
 
 def padded_answers(module, texts: Sequence[Sequence[int]]) -> torch.Tensor:
