@@ -11,7 +11,7 @@ import msgspec
 from dashboard import selectors
 from dashboard.models import Analysis
 from dashboard.selectors import Brief
-from search.presenters import present_summary
+from search.presenters import present_summary, service_status
 from search.types import Summary
 
 KEPT = 5_000  # runs, of two kilobytes each; the oldest in use goes first
@@ -84,6 +84,7 @@ def _encode(company: str, run: Brief, found: str, summary: str) -> msgspec.Raw:
             "analysis_id": run.pk,
             "analyzed_count": run.total,
             "analysis_time": run.finished_at,
+            "ml_service_status": service_status(run.revisions, judged=run.total),
             "processing_time_ms": milliseconds(run),
             "models": {"category": run.category, "sentiment": run.sentiment},
             "provider": run.provider,

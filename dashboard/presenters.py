@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 from dashboard import records, selectors
 from dashboard.briefs import milliseconds, present_briefs
 from dashboard.models import Analysis, Company
-from dashboard.selectors import Brief, CompanyStatus, Listed
+from dashboard.selectors import CompanyStatus, Listed
 from mlcore.labels import korean
 from newsservice.version import VERSION
 from search import store
 from search.cache import Answer
 from search.inventory import COMPANY_KINDS, Entry
-from search.presenters import present_analysis, present_stories
+from search.presenters import present_analysis, present_stories, service_status
 from search.quota import Quota
 from search.types import Summary
 from search.usage import Usage
@@ -210,16 +210,9 @@ def _outcome(status: CompanyStatus) -> Json:
         "status": "error" if has_failed else "success" if latest else "no_data",
         "analyzed_at": latest and latest.finished_at,
         "news_count": latest.total if latest else 0,
-        "analysis_method": _method(latest),
+        "analysis_method": latest and service_status(latest.revisions, judged=latest.total),
         "error": last.error_code if last and has_failed else None,
     }
-
-
-def _method(run: Brief | None) -> str | None:
-    if run is None or run.category is None or run.sentiment is None:
-        return None
-    by_keywords = [revision.startswith("keyword@") for revision in (run.category, run.sentiment)]
-    return "keyword_fallback" if all(by_keywords) else "partial_fallback" if any(by_keywords) else "local_model"
 
 
 def _cached_company(name: str, entries: Sequence[Entry]) -> Json:

@@ -44,6 +44,11 @@ class Brief(NamedTuple):
     category: str | None  # revision that answered
     sentiment: str | None
 
+    @property
+    def revisions(self) -> list[str]:
+        """What judged, on either axis; nothing where the run failed."""
+        return [revision for revision in (self.category, self.sentiment) if revision]
+
 
 class Listed(NamedTuple):
     """A company as lists show it."""

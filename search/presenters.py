@@ -42,7 +42,7 @@ def present_analysis(
             "analysis_id": analysis.analysis_id,
             "analyzed_count": len(analysis.judged),
             "analysis_time": analysis.analyzed_at,
-            "ml_service_status": service_status(analysis),
+            "ml_service_status": service_status(analysis.models.values(), judged=len(analysis.judged)),
             "cache_hit": answer.is_hit,
             "stale": answer.is_stale,
             "processing_time_ms": elapsed_ms,
@@ -99,11 +99,11 @@ def present_trending(keywords: list[TrendingKeyword], *, category: str, at: date
     }
 
 
-def service_status(analysis: Analysis) -> str:
-    """Say who judged: `local_model` (both axes by model), `partial_fallback`, `keyword_fallback`, `no_data`."""
-    if not analysis.judged:
+def service_status(revisions: Iterable[str], *, judged: int) -> str:
+    """Say who judged them: `local_model` (both axes by model), `partial_fallback`, `keyword_fallback`, `no_data`."""
+    if not judged:
         return "no_data"
-    by_model = [method_of(revision) == "model" for revision in analysis.models.values()]
+    by_model = [method_of(revision) == "model" for revision in revisions]
     return "local_model" if all(by_model) else "partial_fallback" if any(by_model) else "keyword_fallback"
 
 

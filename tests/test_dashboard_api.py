@@ -71,6 +71,25 @@ def test_history_is_newest_first_and_paged(client, company):
     assert body["history"][0]["summary"]["total_analyzed"] > 0
 
 
+def test_analyses_without_articles_tell_of_themselves_what_the_search_told(client, company):
+    live = client.post("/api/v1/search/companies/한빛전자/analyze").json()["analysis_metadata"]
+    [entry] = client.get(path("한빛전자", "/history")).json()["history"]
+    of_all = client.get(f"{BASE}/latest").json()["results"]["한빛전자"]
+
+    assert entry["analysis_metadata"] == of_all["analysis_metadata"]
+    for field in ("company", "analysis_id", "analyzed_count", "analysis_time", "ml_service_status", "models"):
+        assert entry["analysis_metadata"][field] == live[field]
+
+
+def test_an_analysis_that_found_nothing_was_judged_by_nobody(client, company, naver):
+    naver.items = []
+    analyze(1)
+
+    [entry] = client.get(path("한빛전자", "/history")).json()["history"]
+    assert entry["analysis_metadata"]["ml_service_status"] == "no_data"
+    assert client.get(f"{BASE}/status").json()["analysis_results"]["한빛전자"]["analysis_method"] == "no_data"
+
+
 def test_history_in_full_has_the_articles(client, company):
     analyze(1)
     body = client.get(path("한빛전자", "/history"), {"detail": "full"}).json()

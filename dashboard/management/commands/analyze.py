@@ -116,8 +116,9 @@ def _print_summary(console: Console, answer: Answer[Analysis], summary: Summary)
     left_out = f", {summary.left_out} not about it left out" if summary.left_out else ""
     console.print(f"  {summary.total} stories of {found.original_count} articles{left_out}    {counts}")
     console.print(f"  Keywords: {escape(', '.join(summary.top_keywords)) or '-'}")
+    judged_by = service_status(analysis.models.values(), judged=len(analysis.judged))
     kept = "stale cache" if answer.is_stale else "cache" if answer.is_hit else "live"
     console.print(
         f"  [dim]{found.provider} at {found.searched_at:%Y-%m-%d %H:%M} UTC, {kept}; "
-        f"judged by {service_status(analysis)}: {', '.join(analysis.models.values())}[/dim]\n"
+        f"judged by {judged_by}: {', '.join(analysis.models.values())}[/dim]\n"
     )
