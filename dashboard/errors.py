@@ -34,7 +34,7 @@ class WorkerUnavailable(DomainError):
 
 
 class RunTooLong(DomainError):
-    """Of a run on a worker, which Celery stops."""
+    """Of a run in the background; in a process of its own Celery stops it."""
 
     code = "TIME_LIMIT"
     status = 504

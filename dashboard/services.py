@@ -84,7 +84,8 @@ def run_analysis(analysis_id: int, *, worker: str, stopped_by: tuple[type[Except
     from them. A provider's fault puts it back, RUN_RETRIES times, and so do models with too much to read, and a run
     that takes too long; a quota does until its day is over, of which the last calls are kept for people. Whatever
     else goes wrong is recorded on the row before it is raised again. Only where the database is away (DATABASE_AWAY)
-    the row stays running: release it and run it again. `stopped_by`: what is raised here after RUN_SECONDS.
+    the row stays running: release it and run it again. `stopped_by`: what is raised here after RUN_SECONDS, where
+    anything is; else the run itself looks at the clock between two portions of texts.
     """
     if not (run := _claim(analysis_id, worker=worker)):
         return
@@ -96,7 +97,7 @@ def run_analysis(analysis_id: int, *, worker: str, stopped_by: tuple[type[Except
 def _run(run: Analysis, stopped_by: tuple[type[Exception], ...]) -> None:
     try:
         answer = _analyze(run)
-    except (ProviderError, InferenceTimeout) as exc:
+    except (ProviderError, InferenceTimeout, RunTooLong) as exc:
         _postpone_or_fail(run, exc)
     except stopped_by:
         _postpone_or_fail(run, RunTooLong(seconds=settings.RUN_SECONDS))
@@ -327,11 +328,17 @@ def _write(run: Analysis, **changes: object) -> bool:
 
 
 def _progress_of(run: Analysis) -> search.Progress:
-    """Return what writes progress onto the row, once a second at most."""
+    """Return what writes progress onto the row, once a second at most, and raises RunTooLong after RUN_SECONDS.
+
+    A run in a thread is ended by nobody else; one that is done with its texts is not ended any more.
+    """
     written_at = 0.0
+    deadline = time.monotonic() + settings.RUN_SECONDS
 
     def write(done: int, total: int) -> None:
         nonlocal written_at
+        if done < total and time.monotonic() >= deadline:
+            raise RunTooLong(seconds=settings.RUN_SECONDS)
         if time.monotonic() - written_at >= PROGRESS_EVERY_SECONDS:
             written_at = time.monotonic()
             _held(run).update(done=done, total=total)

@@ -27,6 +27,7 @@ from dashboard.errors import WorkerUnavailable
 from dashboard.models import Analysis
 from mlcore import cores
 from mlcore.following import start_following
+from newsservice.database import patience
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +155,8 @@ def run_analysis(self: RunTask, run_id: int, lost_by: Sequence[str] = ()) -> Non
     try:
         if lost_by:
             services.release_run(run_id, lost_by=lost_by)
-        services.run_analysis(run_id, worker=workers.own_name(), stopped_by=(SoftTimeLimitExceeded,))
+        with patience(settings.RUN_SECONDS):  # where runs are threads no time limit ends one
+            services.run_analysis(run_id, worker=workers.own_name(), stopped_by=(SoftTimeLimitExceeded,))
     except services.DATABASE_AWAY as exc:
         wait = get_exponential_backoff_interval(2, self.request.retries, DATABASE_WAIT_SECONDS, full_jitter=True)
         again = (run_id, sorted({*lost_by, workers.own_name()}))

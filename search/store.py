@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 import zstandard
+from django.conf import settings
 from django.core.cache import cache
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import LockError, RedisError
@@ -179,7 +180,9 @@ def _acquire(key: str):  # type: ignore[no-untyped-def]  # redis.lock.Lock or No
 
 
 def _renew(lock, done: threading.Event) -> None:  # type: ignore[no-untyped-def]
-    while not done.wait(LEASE_SECONDS / 3):
+    """Renew a lock until its work is done; work that takes longer than a run may hangs, and holds up nobody else."""
+    deadline = time.monotonic() + settings.RUN_SECONDS
+    while not done.wait(LEASE_SECONDS / 3) and time.monotonic() < deadline:
         _breaker.call(lambda: _unlock(lock.reacquire), None)
 
 

@@ -164,6 +164,17 @@ def test_a_run_that_takes_too_long_says_so_and_is_tried_again(run, monkeypatch, 
     assert (run.status, run.error_code, run.attempts) == (Status.ERROR, "TIME_LIMIT", 2)
 
 
+def test_a_run_that_no_time_limit_ends_looks_at_the_clock_itself(run, naver, settings):
+    settings.RUN_SECONDS, naver.delay = 0.2, 0.3
+    do(run)
+    assert (run.status, run.error_code) == (Status.QUEUED, "TIME_LIMIT")
+
+    Analysis.objects.update(run_after=timezone.now())
+    settings.RUN_SECONDS = 60
+    do(run)
+    assert (run.status, run.error_code) == (Status.SUCCESS, "")
+
+
 @pytest.mark.parametrize("fault", services.DATABASE_AWAY)
 def test_a_database_that_was_away_costs_no_run(run, monkeypatch, fault):
     def fail(*args, **kwargs):

@@ -113,6 +113,15 @@ def test_a_lock_is_held_while_its_work_lasts_and_no_longer(redis, monkeypatch):
     assert not client.keys("*lock:work*")
 
 
+def test_work_that_hangs_holds_a_lock_no_longer_than_a_run_may_take(redis, monkeypatch, settings):
+    monkeypatch.setattr(store, "LEASE_SECONDS", 0.5)
+    settings.RUN_SECONDS = 1
+    started = time.monotonic()
+    with store.locked("work"):
+        with store.locked("work"):
+            assert 1 < time.monotonic() - started < 4
+
+
 def test_a_process_that_died_holds_a_lock_no_longer_than_its_lease(redis, monkeypatch):
     monkeypatch.setattr(store, "LEASE_SECONDS", 0.5)
     assert store._acquire("work")  # and never renewed nor released
