@@ -135,7 +135,7 @@ def frozen_postgres(url: str) -> Iterator[None]:
             stopped.append(child)
         yield
     finally:
-        for process in stopped:
+        for process in reversed(stopped):  # the main one last: it takes away what had just ended
             process.resume()
 
 

