@@ -305,12 +305,18 @@ CELERY_BROKER_URL = env_url(
     secret=True,
 )
 WORKER_CONCURRENCY = env_int(
-    "WORKER_CONCURRENCY", 1, "Analyses a worker runs at once; each process holds its models.", at_least=1, at_most=64
+    "WORKER_CONCURRENCY",
+    1,
+    "Analyses a worker runs at once; each process holds its models.",
+    at_least=1,
+    at_most=64,
 )
 WORKER_PREFETCH_MULTIPLIER = env_int(
     "WORKER_PREFETCH_MULTIPLIER", 1, "Tasks a worker takes ahead, for each it runs at once.", at_least=1, at_most=16
 )
-RUN_SECONDS = env_int("RUN_SECONDS", 900, "Longest an analysis may take on a worker.", at_least=10, at_most=6 * 3600)
+RUN_SECONDS = env_int(
+    "RUN_SECONDS", 900, "Longest an analysis may take in the background.", at_least=10, at_most=6 * 3600
+)
 RUN_RETRIES = env_int("RUN_RETRIES", 3, "Further tries of an analysis whose provider failed.", at_most=20)
 RUN_RETRY_SECONDS = env_int("RUN_RETRY_SECONDS", 300, "Wait before the first of them; it doubles.", at_least=1)
 
@@ -362,8 +368,7 @@ INFERENCE_TIMEOUT = env_float(
 TORCH_NUM_THREADS = env_int(
     "TORCH_NUM_THREADS",
     0,
-    "Threads of a model on the CPU; 0: one for each core the process may use, divided by WORKER_CONCURRENCY on a "
-    "worker.",
+    "Threads of a model on the CPU; 0: one for each core the process may use, which a worker's processes share.",
 )
 
 # --- From here on: decided by us, not by the operator -------------------------------------------------------
@@ -406,6 +411,9 @@ for network in OUTGOING_ALLOWED:
         ip_network(network)
     except ValueError as exc:
         raise ImproperlyConfigured(f"OUTGOING_ALLOWED: {network!r} is no network; use 10.1.2.0/24.") from exc
+
+# What one process does at once: answers or, where they are threads, analyses.
+AT_ONCE = max(WEB_THREADS, WORKER_CONCURRENCY)
 
 # Articles brought in by `manage.py import_articles`.
 ARCHIVE_PATH = DATA_DIR / "archive.sqlite3"
@@ -545,7 +553,7 @@ else:
         "connect_timeout": 5,
         "pool": {
             "min_size": 1,
-            "max_size": WEB_THREADS + 4,
+            "max_size": AT_ONCE + 4,
             "timeout": DATABASE_SECONDS,
             "connection_class": BoundedConnection,
         },
@@ -569,7 +577,7 @@ def redis_cache(url: str) -> dict[str, Any]:
             "CONNECTION_POOL_KWARGS": {
                 # Once more, at once, on a connection that a restart closed; never after a timeout.
                 "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-                "max_connections": 4 * WEB_THREADS,
+                "max_connections": 4 * AT_ONCE,
             },
         },
     }

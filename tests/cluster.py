@@ -20,6 +20,7 @@ from tests.servers import RedisServer, free_port, wait_until
 from tests.stand_ins import NaverStandIn
 
 CELERY = [sys.executable, "-m", "celery", "-A", "newsservice"]
+THREADS = ("--pool", "threads", "--concurrency", "4")
 DONE = "SELECT count(*) FROM dashboard_analysis WHERE status = 'success'"
 
 

@@ -69,6 +69,12 @@ def test_a_profile_and_its_file_start_the_same(profile):
     assert thin["name"] == COMPOSE["name"]
 
 
+def test_analyses_at_once_on_a_gpu_share_the_pair_on_the_card():
+    worker, on_gpu = SERVICES["worker"], SERVICES["worker-gpu"]
+    assert on_gpu["command"] == [*worker["command"], "--pool", "threads"]
+    assert on_gpu["environment"] == {**worker["environment"], "WORKER_CONCURRENCY": "${WORKER_CONCURRENCY:-4}"}
+
+
 def test_nothing_but_the_service_is_published_and_models_cannot_be_written():
     assert {name for name, service in SERVICES.items() if "ports" in service} == {"news", "web"}
     assert all(SERVICES[name]["ports"][0].endswith(":8002") for name in ("news", "web"))

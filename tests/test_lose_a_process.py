@@ -16,10 +16,11 @@ import redis
 import requests
 from django.conf import settings
 
-from tests.cluster import CELERY, DONE, trigger, watch_later
+from tests.cluster import CELERY, DONE, THREADS, trigger, watch_later
 from tests.processes import MANAGE, environment
 from tests.servers import free_port, restart_postgres, wait_until
 
+PROCESSES_OR_THREADS = pytest.mark.parametrize("pool", [(), THREADS], ids=["processes", "threads"])
 COMPANIES = int(os.environ.get("COMPANIES", "40"))
 
 
@@ -126,8 +127,9 @@ def children(process: subprocess.Popen[bytes]) -> list[int]:
     return [int(pid) for pid in found.stdout.split()]
 
 
-def test_a_worker_asked_to_stop_finishes_what_it_runs(cluster, naver):
-    worker = cluster.start_worker()
+@PROCESSES_OR_THREADS
+def test_a_worker_asked_to_stop_finishes_what_it_runs(cluster, naver, pool):
+    worker = cluster.start_worker(*pool)
     wait_until(lambda: cluster.workers() == 1, seconds=60)
     naver.delay = 3
     watch_later(cluster, ["한빛전자", "두빛전자", "세빛전자", "네빛전자", "다섯빛전자", "여섯빛전자"])
@@ -166,8 +168,9 @@ def test_a_redis_restarted_with_tasks_queued_loses_none(cluster, naver, redis_se
 
 
 @pytest.mark.timeout(300)
-def test_a_postgres_restarted_mid_run_loses_none(cluster, naver, postgres_url):
-    cluster.start_worker()
+@PROCESSES_OR_THREADS
+def test_a_postgres_restarted_mid_run_loses_none(cluster, naver, postgres_url, pool):
+    cluster.start_worker(*pool)
     wait_until(lambda: cluster.workers() == 1, seconds=60)
     naver.delay = 2
     watch_later(cluster, ["한빛전자", "가람은행"])

@@ -1,0 +1,58 @@
+"""A worker whose analyses are threads of one process: one pair of models for all of them."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import requests
+
+from tests.cluster import DONE, THREADS, Cluster, trigger, watch_later
+from tests.models import make_pair
+from tests.servers import frozen_postgres, wait_until
+
+NAMES = ["한빛전자", "두빛전자", "세빛전자", "네빛전자", "다섯빛전자", "여섯빛전자"]
+RUNNING = "SELECT count(*) FROM dashboard_analysis WHERE status = 'running'"
+RUNS = "SELECT DISTINCT status, attempts FROM dashboard_analysis"
+
+
+def start_worker_with(cluster: Cluster, models_dir, **variables: str) -> None:
+    make_pair(models_dir, "test123")
+    cluster.variables |= {"MODELS_DIR": str(models_dir), "MODEL_NAME": "test123", **variables}
+    cluster.processes[0].terminate()
+    cluster.processes[0].wait()
+    cluster.start(sys.executable, "-m", "gunicorn")
+    cluster.start_worker(*THREADS)
+    wait_until(lambda: cluster.workers() == 1, seconds=90, failing_with=requests.ConnectionError)
+
+
+@pytest.mark.timeout(300)
+def test_analyses_at_once_share_one_pair(tmp_path, cluster, naver):
+    start_worker_with(cluster, tmp_path / "models")
+    naver.delay = 2
+    watch_later(cluster, NAMES)
+    for name in NAMES:
+        trigger(cluster, name)
+
+    wait_until(lambda: cluster.rows(RUNNING) == [(4,)], seconds=30)
+    wait_until(lambda: cluster.rows(DONE) == [(len(NAMES),)], seconds=60)
+    assert cluster.rows(RUNS) == [("success", 1)]
+    judged_by = "SELECT DISTINCT split_part(category, '@', 1), split_part(sentiment, '@', 1) FROM dashboard_revision"
+    assert cluster.rows(judged_by) == [("test123_category", "test123_sentiment")]
+    for axis in ("category", "sentiment"):
+        assert cluster.logs().count(f"모델 로드 완료: test123_{axis}") == 1
+
+
+@pytest.mark.timeout(300)
+def test_a_database_that_hangs_holds_no_thread_for_longer_than_a_run_may_take(tmp_path, cluster, naver, postgres_url):
+    start_worker_with(cluster, tmp_path / "models", RUN_SECONDS="10")
+    naver.delay = 2
+    watch_later(cluster, NAMES)
+    for name in NAMES:
+        trigger(cluster, name)
+    wait_until(lambda: cluster.rows(RUNNING) == [(4,)], seconds=30)
+
+    with frozen_postgres(postgres_url):
+        wait_until(lambda: cluster.logs().count("has not answered for 10 s") >= 4, seconds=30)
+    wait_until(lambda: cluster.rows(DONE) == [(len(NAMES),)], seconds=90)
+    assert cluster.workers() == 1
