@@ -124,16 +124,18 @@ def _own_request_id() -> str:
 
 
 def _analyze(run: Analysis) -> Answer[types.Analysis]:
-    """Analyse anew. Raises ProviderQuotaExceeded where the schedule's share of the quota is used up."""
+    """Analyse anew. Raises ProviderError, a quota's too where the schedule's share of it is used up."""
     if run.trigger not in BY_A_PERSON:
         search.check_reserve()
     options = search.Options(**{"max_results": settings.ANALYSIS_MAX_RESULTS, "mode": "refresh", **run.options})
-    answer = search.analyze_company(
-        run.company.name, options, trigger=run.trigger, asked_by=run, on_progress=_progress_of(run)
+    return search.analyze_company(
+        run.company.name,
+        options,
+        trigger=run.trigger,
+        asked_by=run,
+        on_progress=_progress_of(run),
+        serve_stale=False,  # which is no new analysis
     )
-    if answer.is_stale:  # the provider failed, and the cache covered it up: no new analysis
-        raise ProviderError(provider=answer.value.found.provider, reason="only a stale answer is left")
-    return answer
 
 
 def keep_found(run: Analysis, analysis: types.Analysis) -> bool:

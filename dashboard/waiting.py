@@ -69,7 +69,9 @@ def analysis_on_a_worker(
 
 
 def _make_anew(company: str, options: search.Options) -> None:
-    """Queue what makes a stale analysis anew. It is served all the same where nobody can."""
+    """Queue what makes a stale analysis anew, unless the provider has just failed. It is served all the same."""
+    if search.has_failed_lately(company, options):
+        return
     asked = asdict(replace(options, mode="refresh"))
     try:
         tasks.enqueue_analysis(company, trigger=Analysis.Trigger.API, options=asked)

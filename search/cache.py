@@ -125,6 +125,11 @@ def peek(slot: Slot[T], *, suffices: Callable[[T], bool]) -> Answer[T] | None:
     return Answer(value=kept.value, is_hit=True, is_stale=kept.fresh_until <= time.time())
 
 
+def has_failed_lately(slot: Slot[Any]) -> bool:
+    """Whether the provider failed this question within ERROR_CACHE_SECONDS."""
+    return _recent_error(slot) is not None
+
+
 def heads(keys: Sequence[str]) -> dict[str, Head]:
     """Return the heads of what is kept under these keys, a portion at a time in memory."""
     if not settings.CACHE_ENABLED:

@@ -71,11 +71,12 @@ def analyze_company(
     trigger: str = "api",
     asked_by: object = None,
     on_progress: Progress = lambda done, total: None,
+    serve_stale: bool = True,
 ) -> Answer[Analysis]:
     """Search a company's news and judge each story, or return the kept analysis.
 
     `asked_by`: the run that asks, where one does; whoever keeps the analysis is told. `on_progress` is told how many
-    texts are judged.
+    texts are judged. `serve_stale=False`: not an expired one, whether or not the provider fails.
     Raises InvalidName, ProviderError, ModelsUnavailable, InferenceTimeout; TextRefused where no story can be judged.
     """
     query = _company_query(name, options)
@@ -85,6 +86,7 @@ def analyze_company(
         lambda: _analyze(query, options, trigger=trigger, asked_by=asked_by, on_progress=on_progress),
         suffices=lambda kept: _analysis_suffices(kept, options),
         mode=options.mode,
+        serve_stale=serve_stale,
     )
     _log("analysis", query.text, answer, options.mode, started)
     _count(answer, options.mode, started)
@@ -112,6 +114,11 @@ def any_kept_analysis(name: str, options: Options) -> Answer[Analysis] | None:
     """
     answer = cache.peek(_analysis_slot(_company_query(name, options)), suffices=lambda kept: True)
     return answer and replace(answer, value=_shown(answer.value, options), is_stale=True)
+
+
+def has_failed_lately(name: str, options: Options) -> bool:
+    """Whether the provider failed this analysis moments ago: it need not be asked again yet. Raises InvalidName."""
+    return cache.has_failed_lately(_analysis_slot(_company_query(name, options)))
 
 
 def kept_until(companies: Sequence[KnownCompany], options: Options) -> dict[str, float]:

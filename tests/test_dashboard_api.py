@@ -358,6 +358,20 @@ def test_a_stale_answer_is_served_where_no_worker_is_there_to_make_it_anew(clien
     assert not Analysis.objects.filter(status="queued").exists()
 
 
+def test_a_provider_that_has_just_failed_is_not_asked_again_for_a_stale_answer(client, stale, worker, naver):
+    client.post(stale)
+    run = Analysis.objects.get(status="queued")
+    naver.refuse(429, {"errorCode": "012", "errorMessage": "quota"})
+    services.run_analysis(run.pk, worker="here:1")
+    run.refresh_from_db()
+    assert (run.status, run.error_code) == ("queued", "PROVIDER_QUOTA_EXCEEDED")  # waits for the next day
+    waits_until, asked = run.run_after, len(naver.calls)
+
+    assert client.post(stale).json()["search_metadata"]["stale"] is True
+    run.refresh_from_db()
+    assert (run.run_after, len(naver.calls)) == (waits_until, asked)
+
+
 @pytest.mark.parametrize("fault", services.DATABASE_AWAY)
 def test_a_stale_answer_is_served_while_the_database_is_away(client, stale, worker, fault, monkeypatch):
     def fail(*args: object) -> None:
