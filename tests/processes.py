@@ -22,7 +22,7 @@ MANAGE = [sys.executable, "manage.py"]
 
 
 def environment(tmp_path: Path, **variables: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "OMP_WAIT_POLICY") if name in os.environ}
     return {**kept, "DATA_DIR": str(tmp_path), "NEWS_PROVIDER": "archive", "PYTHONUNBUFFERED": "1", **variables}
 
 

@@ -10,6 +10,8 @@ env.read_dotenv = lambda *paths: None
 if "DATA_DIR" not in os.environ:  # as it is for the workers of this run
     directory = tempfile.TemporaryDirectory(prefix="news-service-tests-")  # until this process ends
     os.environ["DATA_DIR"] = directory.name
+# Threads of torch that wait yield their core: several processes with models share few.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("NEWS_PROVIDER", "archive")
 os.environ.setdefault("OUTGOING_ALLOWED", "127.0.0.0/8")  # where the tests' own feeds are
 
