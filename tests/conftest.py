@@ -33,14 +33,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 # Files that take a minute and more, the longest first: the others fill in beside them.
 LONGEST = (
     "test_lose_a_process.py",
-    "test_containers.py",
-    "test_run_the_service.py",
-    "test_train_model.py",
-    "test_switch_models.py",
-    "test_run_on_workers.py",
-    "test_optimize_models.py",
-    "test_outlast_a_frozen_database.py",
     "test_keep_history.py",
+    "test_containers.py",
+    "test_run_on_workers.py",
+    "test_run_the_service.py",
+    "test_switch_models.py",
+    "test_train_model.py",
+    "test_outlast_a_frozen_database.py",
+    "test_run_on_threads.py",
+    "test_optimize_models.py",
     "test_evaluate_model.py",
 )
 

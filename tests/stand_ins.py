@@ -74,6 +74,7 @@ class Exchange:
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # a batch connects at once; of more than five the rest would be left to their timeouts
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Complain of our own faults, not of a client that waits no longer."""

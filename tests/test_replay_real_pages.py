@@ -103,6 +103,7 @@ def test_a_batch_of_ten_is_not_asked_twice(door, client):
     first, second = (client.post("/api/v1/search/batch", batch, format="json").json() for _ in range(2))
 
     assert len(door.calls) == 10
+    assert [answer.get("error") for answer in (*first, *second)] == [None] * 20
     assert [answer["items"] for answer in second] == [answer["items"] for answer in first]
     assert all(answer["search_metadata"]["cache_hit"] for answer in second)
 
