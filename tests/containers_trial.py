@@ -100,7 +100,9 @@ def probe() -> dict[str, tuple[float, int]]:
 
 def is_whole() -> bool:
     status, answer = call("GET", "/system/ready")
-    return status == 200 and all(check["status"] in {"ok", "keyword_fallback"} for check in answer["checks"].values())
+    return status == 200 and all(
+        check["status"] in {"ok", "model", "keyword_fallback"} for check in answer["checks"].values()
+    )
 
 
 def succeeded(task: str) -> bool:
