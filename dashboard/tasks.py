@@ -101,6 +101,14 @@ def announce(run_id: int, *, lost_by: Sequence[str] = ()) -> None:
         logger.warning("the broker is down: analysis %d waits for the next sweep: %s", run_id, type(exc).__name__)
 
 
+class BoundedTask(Task[..., Any]):
+    """A task that waits RUN_SECONDS at most for a database that hangs: where tasks are threads nothing ends one."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with patience(settings.RUN_SECONDS):
+            return self.run(*args, **kwargs)  # the base's own __call__ would put another request before this one
+
+
 def start_self_test() -> selftest.SelfTest:
     """Send a sentence the way of every task. Raises WorkerUnavailable where the broker is down."""
     test = selftest.open_test()
@@ -115,7 +123,7 @@ def start_self_test() -> selftest.SelfTest:
     return test
 
 
-@shared_task(expires=selftest.KEPT_SECONDS)
+@shared_task(base=BoundedTask, expires=selftest.KEPT_SECONDS)
 def run_self_test(task_id: str, queued_at: float) -> None:
     selftest.run(task_id, queued_at=queued_at)
 
@@ -136,12 +144,12 @@ def start_switch(name: str) -> str:
 
 
 # Limits of its own: RUN_SECONDS may be less.
-@shared_task(expires=trial.SECONDS, soft_time_limit=trial.SECONDS + 5, time_limit=trial.SECONDS + 10)
+@shared_task(base=BoundedTask, expires=trial.SECONDS, soft_time_limit=trial.SECONDS + 5, time_limit=trial.SECONDS + 10)
 def switch_models(task_id: str, name: str, language: str, until: float) -> None:
     trial.run(task_id, name, language=language, until=until)
 
 
-class RunTask(Task[..., Any]):
+class RunTask(BoundedTask):
     Request = "dashboard.messages:RunRequest"  # by its name: a worker's part, which a web process does without
     reject_on_worker_lost = False  # it announces anew, and says who lost it
 
@@ -155,21 +163,20 @@ def run_analysis(self: RunTask, run_id: int, lost_by: Sequence[str] = ()) -> Non
     try:
         if lost_by:
             services.release_run(run_id, lost_by=lost_by)
-        with patience(settings.RUN_SECONDS):  # where runs are threads no time limit ends one
-            services.run_analysis(run_id, worker=workers.own_name(), stopped_by=(SoftTimeLimitExceeded,))
+        services.run_analysis(run_id, worker=workers.own_name(), stopped_by=(SoftTimeLimitExceeded,))
     except services.DATABASE_AWAY as exc:
         wait = get_exponential_backoff_interval(2, self.request.retries, DATABASE_WAIT_SECONDS, full_jitter=True)
         again = (run_id, sorted({*lost_by, workers.own_name()}))
         raise self.retry(exc=exc, args=again, countdown=wait, expires=None) from exc  # type: ignore[arg-type]  # never
 
 
-@shared_task
+@shared_task(base=BoundedTask)
 def schedule_companies() -> None:
     for run in services.schedule_due_companies():
         announce(run.pk)
 
 
-@shared_task
+@shared_task(base=BoundedTask)
 def sweep_runs() -> None:
     """Put back what died with its worker, and announce every run whose time has come."""
     services.requeue_abandoned_runs(workers.alive())
@@ -179,12 +186,12 @@ def sweep_runs() -> None:
         announce(run_id)
 
 
-@shared_task
+@shared_task(base=BoundedTask)
 def prune_history() -> None:
     history.prune(seconds=min(PRUNE_SECONDS, settings.RUN_SECONDS / 2))
 
 
-@shared_task
+@shared_task(base=BoundedTask)
 def refresh_cache() -> None:
     """Have watched companies analysed again that the schedule has missed and the cache has lost: a few at a time."""
     for company in selectors.companies_out_of_cache():

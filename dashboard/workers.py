@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from dashboard.models import Worker
+from newsservice.database import patience
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ class Heart:
 
     def _say(self) -> None:
         try:
-            say_alive(own_name())
+            with patience(SILENT_SECONDS):  # after which a new connection may be heard where this one is not
+                say_alive(own_name())
         except (DatabaseError, InterfaceError) as exc:
             logger.warning("the database is away: %s", exc)
         finally:

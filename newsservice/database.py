@@ -1,8 +1,8 @@
 """PostgreSQL with an end to our patience: a server that hangs holds up a request for DATABASE_SECONDS, not for ever.
 
 What a server itself bounds (statement_timeout) it bounds only while it runs. Here the client gives up, and closes the
-connection: an answer that comes late would be taken for the next question's. Only requests are bounded; a command or
-a worker may wait as long as its work takes.
+connection: an answer that comes late would be taken for the next question's. Bounded are requests, a worker's tasks
+(by RUN_SECONDS, dashboard/tasks.py) and its sign of life; a command may wait as long as its work takes.
 """
 
 from __future__ import annotations

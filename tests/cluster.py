@@ -54,7 +54,7 @@ class Cluster:
             return connection.execute(query).fetchall()
 
     def workers(self) -> int:
-        return requests.get(f"{self.url}/dashboard/status", timeout=10).json()["workers"]
+        return requests.get(f"{self.url}/dashboard/status", timeout=60).json()["workers"]
 
     def logs(self) -> str:
         return "\n".join(path.read_text() for path in self.tmp_path.glob("log*"))

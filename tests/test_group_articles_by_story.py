@@ -222,9 +222,9 @@ def synthetic(count: int, *, company: str = "한빛전자", seed: int = 7) -> li
     ],
 )
 def test_a_hostile_batch_is_grouped_in_seconds(articles: list[Article]) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     groups = group_stories(articles)
-    assert time.perf_counter() - started < 10  # a quadratic loop takes minutes
+    assert time.thread_time() - started < 10  # a quadratic loop takes minutes
     assert sorted(itertools.chain(*groups)) == list(range(len(articles)))
 
 

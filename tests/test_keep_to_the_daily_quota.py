@@ -221,7 +221,7 @@ def test_a_scheduled_run_waits_for_the_reset_and_costs_no_call(reserve, naver):
     run.refresh_from_db()
 
     assert (run.status, run.attempts, run.error_code) == ("queued", 0, "PROVIDER_QUOTA_EXCEEDED")
-    assert 0 <= (run.run_after - quota.state().resets_at).total_seconds() < 3
+    assert 0 <= (run.run_after - quota.state().resets_at).total_seconds() < 60
     assert naver.calls == []
 
 

@@ -52,7 +52,7 @@ def test_a_worker_killed_half_way_costs_no_analysis(cluster, naver):
         "SELECT max(jsonb_array_length(stories)), (SELECT count(*) FROM dashboard_article) FROM dashboard_analysis"
     )[0]
     assert shown == articles  # every company's news are the same: each article is one row
-    answer = requests.get(cluster.url + tasks[0]["status_url"].removeprefix("/api/v1"), timeout=10).json()
+    answer = requests.get(cluster.url + tasks[0]["status_url"].removeprefix("/api/v1"), timeout=60).json()
     assert (answer["status"], answer["progress"]) == ("success", {"done": shown, "total": shown})
 
 
@@ -181,7 +181,7 @@ def test_a_postgres_restarted_mid_run_loses_none(cluster, naver, postgres_url, p
 
     wait_until(lambda: cluster.rows(DONE)[0][0] == 2, failing_with=psycopg.Error, seconds=120)
     assert cluster.rows("SELECT count(*) FROM dashboard_analysis")[0][0] == 2
-    assert requests.get(f"{cluster.url}/dashboard/status", timeout=10).json()["total_success"] == 2
+    assert requests.get(f"{cluster.url}/dashboard/status", timeout=60).json()["total_success"] == 2
 
 
 @pytest.mark.timeout(300)

@@ -30,7 +30,7 @@ def feeds(settings) -> Iterator[FeedStandIn]:
     with stand_in.running():
         settings.NEWS_PROVIDER = "rss"
         settings.NEWS_RSS_SEARCH_URL = stand_in.publish("/search", rss_feed()) + "?q={query}&hl=ko"
-        settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS = 0.5, 0.5
+        settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS = 5.0, 10.0
         yield stand_in
 
 
@@ -316,12 +316,12 @@ def test_a_feed_cut_short_gives_what_is_whole(feeds):
 def test_a_feed_that_trickles_is_left_out_in_time(feeds, settings):
     feeds.publish("/search", rss_feed(rss_item("한빛전자")))
     settings.PROVIDER_READ_SECONDS = 0.2
-    slow = StandIn(lambda exchange: exchange.trickle(seconds=3))
+    slow = StandIn(lambda exchange: exchange.trickle(seconds=30))
     with slow.running():
         settings.NEWS_RSS_FEEDS = [slow.url]
         started = time.monotonic()
         assert len(read().articles) == 1
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 15
 
 
 def test_a_feed_that_moved_is_followed(feeds, settings):
@@ -347,7 +347,7 @@ def moved(feeds, settings) -> Iterator[StandIn]:
     def send_on(exchange: Exchange) -> None:
         left = int(exchange.call.path.strip("/"))
         location = f"/{left - 1}" if left > 1 else settings.NEWS_RSS_SEARCH_URL
-        exchange.trickle(seconds=5, status=302, headers={"Location": location})
+        exchange.trickle(seconds=30, status=302, headers={"Location": location})
 
     feeds.publish("/search", rss_feed(rss_item("한빛전자")))
     stand_in = StandIn(send_on)
@@ -360,17 +360,18 @@ def test_of_a_redirect_no_body_is_read(moved):
     client = http.session(GuardedAdapter())
     assert http.get(client, f"{moved.url}/5", provider="rss", redirects=True).status == 200
     assert rss._answers(client, f"{moved.url}/5")
-    assert time.monotonic() - started < 1  # ten bodies of five seconds
+    assert time.monotonic() - started < 15  # ten bodies of half a minute
 
 
-def test_of_a_failure_that_is_tried_again_no_body_is_read(feeds):
-    with StandIn(lambda exchange: exchange.trickle(seconds=5, status=503)).running() as stand_in:
+def test_of_a_failure_that_is_tried_again_no_body_is_read(feeds, settings):
+    settings.PROVIDER_READ_SECONDS = 0.5
+    with StandIn(lambda exchange: exchange.trickle(seconds=30, status=503)).running() as stand_in:
         client = http.session(GuardedAdapter(max_retries=http.RetryFaults.default_policy()))
         started = time.monotonic()
         with pytest.raises(ProviderTimeout):
             http.get(client, stand_in.url, provider="rss")
         assert len(stand_in.calls) == 3
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 25
 
 
 def test_redirects_are_followed_so_many_times_and_no_more(moved):
@@ -381,12 +382,12 @@ def test_redirects_are_followed_so_many_times_and_no_more(moved):
     assert not rss._answers(client, f"{moved.url}/6")
 
 
-def test_redirects_have_one_time_together(moved):
-    moved.delay = 0.4  # each is soon enough
-    started = time.monotonic()
+def test_redirects_have_one_time_together(moved, settings):
+    settings.PROVIDER_CONNECT_SECONDS, settings.PROVIDER_READ_SECONDS = 1.0, 1.0
+    moved.delay = 0.8  # each is soon enough
     with pytest.raises(ProviderTimeout):
         http.get(http.session(GuardedAdapter()), f"{moved.url}/5", provider="rss", redirects=True)
-    assert time.monotonic() - started < 1.5
+    assert len(moved.calls) < 5
 
 
 @pytest.mark.parametrize("location", ["http://[::1", "http://a.example:x/", "ftp://a.example/", "http://\xff\xfe:1/"])
@@ -419,7 +420,7 @@ def test_a_feed_of_a_billion_laughs_does_no_harm(feeds):
     started = time.monotonic()
 
     assert all(len(article.title) < 1000 for article in read().articles)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 def test_a_feed_reads_no_file_of_ours(feeds, tmp_path):
@@ -477,7 +478,7 @@ def test_a_feed_that_does_not_answer_is_given_up_soon(auto, settings):
         settings.NEWS_RSS_SEARCH_URL = f"http://127.0.0.1:{silent.getsockname()[1]}/?q={{query}}"
         started = time.monotonic()
         assert current_provider().name == "archive (sample)"
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15
 
 
 def test_reachability_is_asked_once_in_a_while_and_holds_nobody_up(auto, monkeypatch):
@@ -493,7 +494,7 @@ def test_reachability_is_asked_once_in_a_while_and_holds_nobody_up(auto, monkeyp
     monkeypatch.setattr(providers._feeds, "_probe_at", 0.0)  # five minutes later
     assert current_provider().name == "archive (sample)"
 
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 20
     while current_provider().name != "rss" and time.monotonic() < deadline:
         time.sleep(0.02)
     assert current_provider().name == "rss"

@@ -25,25 +25,25 @@ def test_without_a_worker_a_trigger_says_so_at_once(cluster, naver):
     watch_later(cluster, ["한빛전자"])
     for path in ("dashboard/companies/한빛전자/trigger", "search/companies/다른회사/analyze"):
         started = time.monotonic()
-        response = requests.post(f"{cluster.url}/{path}", timeout=10)
+        response = requests.post(f"{cluster.url}/{path}", timeout=30)
 
         assert response.status_code == 503
         assert response.json()["error_code"] == "WORKER_UNAVAILABLE"
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10  # a worker would be waited for longer
 
 
 def test_the_web_process_waits_for_the_worker_and_holds_no_model(cluster, naver):
     cluster.start_worker()
     wait_until(lambda: cluster.workers() == 1, seconds=60)
     first = requests.post(f"{cluster.url}/search/companies/한빛전자/analyze", timeout=60).json()
-    second = requests.post(f"{cluster.url}/search/companies/한빛전자/analyze", timeout=10).json()
+    second = requests.post(f"{cluster.url}/search/companies/한빛전자/analyze", timeout=60).json()
 
     assert first["deduplication"]["original_count"] == 30
     assert first["analysis_metadata"]["analysis_id"] == second["analysis_metadata"]["analysis_id"]
     assert (first["analysis_metadata"]["cache_hit"], second["analysis_metadata"]["cache_hit"]) == (False, True)
     assert len(naver.calls) == 1
 
-    cleared = requests.delete(f"{cluster.url}/dashboard/cache/한빛전자", timeout=10).json()
+    cleared = requests.delete(f"{cluster.url}/dashboard/cache/한빛전자", timeout=60).json()
     assert cleared["deleted_keys"] > first["analysis_metadata"]["analyzed_count"]
     third = requests.post(f"{cluster.url}/search/companies/한빛전자/analyze", timeout=60).json()
     assert third["analysis_metadata"]["cache_hit"] is False
@@ -66,14 +66,14 @@ def test_an_analysis_that_outlasts_the_wait_goes_on(tmp_path, cluster, naver):
     cluster.variables["ANALYZE_WAIT_SECONDS"] = "0.5"
     cluster.start(sys.executable, "-m", "gunicorn")
     wait_until(lambda: cluster.workers() == 1, seconds=60)
-    response = requests.post(f"{cluster.url}/search/companies/한빛전자/analyze", timeout=10)
+    response = requests.post(f"{cluster.url}/search/companies/한빛전자/analyze", timeout=60)
 
     assert response.status_code == 202
     body = response.json()
     assert body["status"] == "running"
     task = cluster.url + body["status_url"].removeprefix("/api/v1")
-    wait_until(lambda: requests.get(task, timeout=10).json()["status"] == "success", seconds=60)
-    assert requests.post(f"{cluster.url}/search/companies/한빛전자/analyze", timeout=10).status_code == 200
+    wait_until(lambda: requests.get(task, timeout=60).json()["status"] == "success", seconds=60)
+    assert requests.post(f"{cluster.url}/search/companies/한빛전자/analyze", timeout=60).status_code == 200
 
 
 def test_a_provider_that_refuses_is_told_through_the_worker(cluster, naver):
@@ -122,7 +122,7 @@ def test_a_company_deleted_while_somebody_waits_for_it_is_a_404(cluster, naver):
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(requests.post, f"{cluster.url}/search/companies/한빛전자/analyze", timeout=60)
         wait_until(lambda: naver.calls, seconds=30)
-        assert requests.delete(f"{cluster.url}/dashboard/companies/한빛전자", timeout=10).status_code == 204
+        assert requests.delete(f"{cluster.url}/dashboard/companies/한빛전자", timeout=60).status_code == 204
         response = waiting.result()
 
     assert (response.status_code, response.json()["error_code"]) == (404, "NOT_FOUND")

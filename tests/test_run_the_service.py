@@ -31,7 +31,7 @@ def test_make_run_serves_analyses_and_says_what_it_runs_on(tmp_path):
 
         curl = re.search(r"curl -X POST (\S+)", shown)
         assert curl
-        answer = requests.post(curl[1], timeout=10).json()
+        answer = requests.post(curl[1], timeout=60).json()
         assert answer["analysis_metadata"]["cache_hit"] is True
         assert answer["analysis_metadata"]["analyzed_count"] > 20
 
@@ -65,7 +65,7 @@ def test_a_provider_that_refuses_does_not_stop_the_start(tmp_path, naver):
     with running(tmp_path, [*MANAGE, "serve"], **asking(naver)) as service:
         assert "PROVIDER_AUTH_ERROR" in service.output()
         assert naver.secret not in service.output()
-        assert requests.get(f"{service.url}/health", timeout=5).json()["provider"] == "naver"
+        assert requests.get(f"{service.url}/health", timeout=60).json()["provider"] == "naver"
 
 
 def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_server, database_url):
@@ -103,9 +103,9 @@ def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_ser
 
         assert {answer["search_metadata"]["returned_count"] for answer in answers} == {len(answers[0]["items"])}
         assert len(naver.calls) == 2  # one walk for twenty callers in two processes
-        assert requests.get(f"{service.url}/health", timeout=5).json()["redis_connected"] is True
-        assert requests.get(f"{service.url}/nothing", timeout=5).json()["error_code"] == "NOT_FOUND"
-        assert requests.post(service.url + COMPANY, timeout=5).json()["error_code"] == "AUTHENTICATION_ERROR"
+        assert requests.get(f"{service.url}/health", timeout=60).json()["redis_connected"] is True
+        assert requests.get(f"{service.url}/nothing", timeout=60).json()["error_code"] == "NOT_FOUND"
+        assert requests.post(service.url + COMPANY, timeout=60).json()["error_code"] == "AUTHENTICATION_ERROR"
         assert key not in service.output()
 
         def statuses() -> set[int]:
@@ -117,8 +117,8 @@ def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_ser
         revoke = [*MANAGE, "revoke_api_key", "a test"]
         subprocess.run(revoke, cwd=ROOT, env=environment(tmp_path, **production), check=True)
         revoked_at = time.monotonic()
-        wait_until(lambda: statuses() == {401}, seconds=20)
-        assert time.monotonic() - revoked_at < keys.KNOWN_SECONDS + 3  # 3 for what this machine is busy with
+        wait_until(lambda: statuses() == {401}, seconds=60)
+        assert time.monotonic() - revoked_at < keys.KNOWN_SECONDS + 20  # for what this machine is busy with
 
 
 def test_runs_queued_or_under_way_at_a_kill_finish_after_the_next_start(tmp_path, naver):
@@ -128,14 +128,14 @@ def test_runs_queued_or_under_way_at_a_kill_finish_after_the_next_start(tmp_path
     naver.delay = 3
     with running(tmp_path, [*MANAGE, "serve", "--no-analysis"], **variables) as service:
         for company in companies.split(","):
-            requests.post(f"{service.url}/api/v1/dashboard/companies/{company}/trigger", timeout=10)
+            requests.post(f"{service.url}/api/v1/dashboard/companies/{company}/trigger", timeout=60)
         wait_until(lambda: naver.calls, seconds=20)
         os.killpg(service.process.pid, signal.SIGKILL)
         service.process.wait()
     naver.delay = 0
     with running(tmp_path, [*MANAGE, "serve", "--no-analysis"], **variables) as service:
         status = f"{service.url}/api/v1/dashboard/status"
-        wait_until(lambda: requests.get(status, timeout=10).json()["total_success"] == 3, seconds=40)
+        wait_until(lambda: requests.get(status, timeout=60).json()["total_success"] == 3, seconds=40)
 
 
 def test_a_web_process_without_models_holds_no_torch(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
 import pytest
@@ -210,17 +209,6 @@ def test_a_query_without_words_or_of_marks_is_answered(text):
 @pytest.mark.parametrize("company", ["", " ", "a", "(주)", "C++", "[", "하나 둘 셋", "😀"])
 def test_any_company_name_is_answered(company):
     assert 0.0 <= relevance.judge(article("아무 제목", "아무 요약"), company=company).score <= 1.0
-
-
-def test_a_hundred_articles_take_well_under_20_milliseconds():
-    long = article("삼성전자, 평택 공장 증설", "삼성전자가 평택에 공장을 짓는다. 업계는 반겼다. " * 6)
-    relevance.judge(long, company="삼성전자")
-
-    began = time.perf_counter()
-    for _ in range(100):
-        relevance.judge(long, company="삼성전자")
-
-    assert time.perf_counter() - began < 0.06  # a slow machine's allowance; 5 ms where it was written
 
 
 def test_a_legal_form_and_spaces_do_not_change_the_company():

@@ -54,7 +54,7 @@ def test_so_do_the_lines_of_the_embedded_worker(tmp_path, naver):
         assert "request_id" not in about_the_search(service.output())[0]
         asked = requests.post(f"{service.url}/api/v1/{TRIGGER}", timeout=30)
         ours = asked.headers["X-Request-ID"]
-        wait_until(lambda: ours in [line.get("request_id") for line in about_the_search(service.output())], seconds=15)
+        wait_until(lambda: ours in [line.get("request_id") for line in about_the_search(service.output())], seconds=60)
 
 
 @pytest.mark.django_db
