@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -84,6 +85,27 @@ def successes_are_counted(db: None) -> Iterator[None]:
 def client() -> APIClient:
     """A client as of the embedded mode: JSON, nobody signed in."""
     return APIClient(SERVER_NAME="localhost")
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of one small pair of models, `test123`, to be left as it is."""
+    from tests.models import make_pair  # brings torch, which most tests do without
+
+    directory = tmp_path_factory.mktemp("models")
+    make_pair(directory, "test123")
+    return directory
+
+
+@pytest.fixture
+def models_dir(pristine: Path, tmp_path: Path, settings) -> Path:
+    """A copy of it, whose pair is chosen."""
+    from tests.models import copy_pair
+
+    settings.MODELS_DIR = copy_pair(pristine, tmp_path / "models")
+    settings.MODEL_NAME = "test123"
+    reset_engine()
+    return settings.MODELS_DIR
 
 
 @pytest.fixture

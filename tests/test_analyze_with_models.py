@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,6 @@ from search import cache, services
 from search.cache import Answer
 from search.services import Options, analyze_company
 from search.types import Analysis
-from tests.models import make_pair
 from tests.stand_ins import NaverStandIn
 
 pytestmark = pytest.mark.django_db
@@ -32,20 +31,11 @@ pytestmark = pytest.mark.django_db
 COMPANY = "한빛전자"
 
 
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models_dir = tmp_path_factory.mktemp("models")
-    make_pair(models_dir, "test123")
-    return models_dir
-
-
 @pytest.fixture(autouse=True)
-def _models(pristine: Path, settings: Settings, naver: NaverStandIn) -> Iterator[None]:
+def _models(pristine: Path, settings: Settings, naver: NaverStandIn) -> None:
     settings.MODELS_DIR = pristine
     settings.MODEL_NAME = "test123"
     naver.items = naver.items[:8]
-    reset_engine()
-    yield
     reset_engine()
 
 
@@ -145,12 +135,17 @@ def test_without_fallback_an_analysis_without_any_numbers_is_a_503(settings: Set
         get_engine().classify(["주가가 올랐다"])
 
 
-def slow_down(seconds: float) -> None:
+def slow_down(seconds: float) -> list[int]:
+    """Let each batch take so long; return where it is noted how many texts each had."""
+    batches = []
+
     def run(network: Callable[..., torch.Tensor], texts: Sequence[Sequence[int]]) -> torch.Tensor:
+        batches.append(len(texts))
         time.sleep(seconds)
         return network(texts)
 
     wrap_category(run)
+    return batches
 
 
 def test_an_analysis_waits_for_the_models_once_not_once_a_portion(
@@ -172,8 +167,8 @@ def test_an_analysis_waits_for_the_models_once_not_once_a_portion(
 def test_a_run_that_waited_too_long_is_tried_again_and_goes_on_where_it_was(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow_down(0.2)
-    settings.INFERENCE_TIMEOUT = 0.7
+    batches = slow_down(0.5)
+    settings.INFERENCE_TIMEOUT = 1.7  # for four portions of half a second
     monkeypatch.setattr(services, "PORTION", 2)
     run = dashboard.request_analysis(COMPANY, trigger="schedule")
     dashboard.run_analysis(run.pk, worker="here:1")
@@ -183,9 +178,12 @@ def test_a_run_that_waited_too_long_is_tried_again_and_goes_on_where_it_was(
     assert timezone.now() < run.run_after < timezone.now() + timedelta(minutes=2)
 
     Run.objects.update(run_after=timezone.now())
+    settings.INFERENCE_TIMEOUT = 60
+    batches.clear()
     dashboard.run_analysis(run.pk, worker="here:1")
     run.refresh_from_db()
     assert (run.status, run.done) == (Run.Status.SUCCESS, 8)
+    assert 0 < sum(batches) < 8
 
 
 def test_an_answer_from_the_cache_loads_no_model(client: APIClient) -> None:

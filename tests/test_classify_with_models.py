@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -29,19 +29,10 @@ from tests.models import TEXTS, edit_json, edit_weights, make_pair
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models_dir = tmp_path_factory.mktemp("models")
-    make_pair(models_dir, "test123")
-    return models_dir
-
-
 @pytest.fixture(autouse=True)
-def _engine(models_dir: Path, settings: Settings) -> Iterator[None]:
-    settings.MODELS_DIR = models_dir
+def _engine(pristine: Path, settings: Settings) -> None:
+    settings.MODELS_DIR = pristine
     settings.MODEL_NAME = "test123"
-    reset_engine()
-    yield
     reset_engine()
 
 
@@ -52,9 +43,9 @@ def assert_alike(left: list[Judgement], right: list[Judgement]) -> None:
         assert one.sentiment.scores == pytest.approx(other.sentiment.scores, abs=1e-5)
 
 
-def test_in_float32_the_scores_are_those_of_the_model_itself(models_dir: Path, settings: Settings) -> None:
+def test_in_float32_the_scores_are_those_of_the_model_itself(pristine: Path, settings: Settings) -> None:
     settings.ML_PRECISION = "float32"
-    directory = models_dir / "test123_category"
+    directory = pristine / "test123_category"
     tokenizer = PreTrainedTokenizerFast.from_pretrained(directory)
     model = AutoModelForSequenceClassification.from_pretrained(directory).eval()
 
@@ -68,7 +59,7 @@ def test_in_float32_the_scores_are_those_of_the_model_itself(models_dir: Path, s
 
 
 def test_float16_on_a_cpu_is_taken_for_auto(
-    models_dir: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+    pristine: Path, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = get_engine().classify(TEXTS)
     settings.ML_PRECISION = "float16"
@@ -94,7 +85,7 @@ def test_how_many_texts_are_read_at_once_goes_by_the_device_or_a_setting(
     assert max(network.tried) == texts
 
 
-def test_ten_thousand_texts_wait_as_texts_not_as_tokens(models_dir: Path) -> None:
+def test_ten_thousand_texts_wait_as_texts_not_as_tokens(pristine: Path) -> None:
     get_engine().classify(TEXTS)
     pair = get_engine()._pairs.current
     assert pair
@@ -225,7 +216,7 @@ class Cramped:
         return self._run(texts)
 
 
-def test_where_memory_is_short_a_batch_is_halved_until_it_fits(models_dir: Path, caplog) -> None:
+def test_where_memory_is_short_a_batch_is_halved_until_it_fits(pristine: Path, caplog) -> None:
     texts = [f"한빛전자가 {number}번째 공장을 돌린다" for number in range(16)]
     classifier = load_model(find_model("test123", axis="category"))
     before = classifier.predict(texts)
@@ -239,7 +230,7 @@ def test_where_memory_is_short_a_batch_is_halved_until_it_fits(models_dir: Path,
     assert "no memory for 16 texts at once, halving" in caplog.text
 
 
-def test_who_brings_long_texts_does_not_keep_others_from_the_tokenizer(models_dir: Path) -> None:
+def test_who_brings_long_texts_does_not_keep_others_from_the_tokenizer(pristine: Path) -> None:
     classifier = load_model(find_model("test123", axis="category"))
     long_texts = [(TEXTS[place % 4] + " ") * 4000 for place in range(PORTION)]
     waits: list[float] = []
@@ -256,7 +247,7 @@ def test_who_brings_long_texts_does_not_keep_others_from_the_tokenizer(models_di
     assert at_work.result()[-4:] == [classifier.tokenise([text])[0] for text in long_texts[-4:]]
 
 
-def test_a_service_whose_memory_is_short_answers_every_caller(models_dir: Path) -> None:
+def test_a_service_whose_memory_is_short_answers_every_caller(pristine: Path) -> None:
     get_engine().classify(TEXTS[:1])
     pair = get_engine()._pairs.current
     assert pair
@@ -270,7 +261,7 @@ def test_a_service_whose_memory_is_short_answers_every_caller(models_dir: Path) 
         assert max(network.tried) > 2  # it was short of memory
 
 
-def test_a_text_that_fits_nowhere_is_judged_by_keywords_and_costs_no_other(models_dir: Path, settings) -> None:
+def test_a_text_that_fits_nowhere_is_judged_by_keywords_and_costs_no_other(pristine: Path, settings) -> None:
     get_engine().classify(TEXTS[:1])
     pair = get_engine()._pairs.current
     assert pair

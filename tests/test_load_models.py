@@ -6,7 +6,6 @@ import json
 import logging
 import shutil
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
@@ -25,22 +24,6 @@ from mlcore.types import Axis
 from tests.models import TEXTS, copy_pair, edit_json, edit_weights, make_pair, to_bin, to_vocab_txt, write_json
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models_dir = tmp_path_factory.mktemp("models")
-    make_pair(models_dir, "test123")
-    return models_dir
-
-
-@pytest.fixture
-def models_dir(pristine: Path, tmp_path: Path, settings: Settings) -> Iterator[Path]:
-    settings.MODELS_DIR = copy_pair(pristine, tmp_path / "models")
-    settings.MODEL_NAME = "test123"
-    reset_engine()
-    yield settings.MODELS_DIR
-    reset_engine()
 
 
 def test_a_pair_is_loaded_and_answers_on_both_axes(models_dir: Path) -> None:

@@ -19,33 +19,22 @@ from safetensors.torch import save_file
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from mlcore import choice, registry
-from mlcore.engine import get_engine, reset_engine
+from mlcore.engine import get_engine
 from mlcore.errors import ModelInvalid
 from mlcore.layout import INT8
 from mlcore.optimize import bundled_texts, split_texts
 from mlcore.pair import Pair, load_model
 from mlcore.precision import choose_precision, multiplies_bytes
-from tests.models import SENTIMENT_LABELS, copy_pair, edit_json, edit_weights, make_model, make_pair
+from tests.models import SENTIMENT_LABELS, edit_json, edit_weights, make_model
 from tests.servers import wait_until
 from tests.test_evaluate_model import write_jsonl
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models_dir = tmp_path_factory.mktemp("models")
-    make_pair(models_dir, "test123")
-    return models_dir
-
-
-@pytest.fixture
-def models_dir(pristine: Path, tmp_path: Path, settings) -> Path:
-    settings.MODELS_DIR = copy_pair(pristine, tmp_path / "models")
-    settings.MODEL_NAME = "test123"
+@pytest.fixture(autouse=True)
+def _delicate(settings) -> None:
     settings.MIN_COPY_AGREEMENT = 0.5  # random weights are far more delicate than trained ones
-    reset_engine()
-    return settings.MODELS_DIR
 
 
 def optimize(*arguments: str, name: str = "test123") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,8 @@ from mlcore.stored import known_architectures
 from mlcore.types import Axis
 from tests.models import (
     TEXTS,
-    copy_pair,
     edit_json,
     edit_weights,
-    make_pair,
     to_bin,
     to_vocab_txt,
     write_json,
@@ -42,22 +40,11 @@ Damage = Callable[[Path], object]
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models_dir = tmp_path_factory.mktemp("models")
-    make_pair(models_dir, "test123")
-    return models_dir
-
-
 @pytest.fixture
-def category(pristine: Path, tmp_path: Path, settings: Settings) -> Iterator[Path]:
+def category(models_dir: Path, settings: Settings) -> Path:
     """The category model of the active pair, to be damaged; its sentiment model stays sound."""
-    settings.MODELS_DIR = copy_pair(pristine, tmp_path / "models")
-    settings.MODEL_NAME = "test123"
     settings.MLCORE_FALLBACK = True
-    reset_engine()
-    yield settings.MODELS_DIR / "test123_category"
-    reset_engine()
+    return models_dir / "test123_category"
 
 
 def truncate(path: Path) -> None:
