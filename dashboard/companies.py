@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
@@ -44,12 +45,11 @@ def forget(company: Company) -> None:
     """
     Company.objects.filter(pk=company.pk).update(is_watched=False, next_run_at=None)
     history.delete_runs_of(company)
-    try:
-        company.delete()  # and the run that is open, whose worker then finds no row of its own
-    except IntegrityError:  # an analysis was kept in between. To lock the company first is a deadlock with its worker
-        forget(company)
-    else:
-        inventory.forget_subject(company.name)  # or an answer would name an analysis that is gone
+    with transaction.atomic():
+        company.analyses.all().delete()  # the open run too: before the company, as its worker writes them, no deadlock
+        Company.objects.select_for_update().filter(pk=company.pk).exists()  # no further analysis is kept from here on
+        company.delete()  # with those kept between the two
+    inventory.forget_subject(company.name)  # or an answer would name an analysis that is gone
 
 
 def known(name: str) -> Company:
@@ -68,9 +68,12 @@ def clean_aliases(aliases: Iterable[str]) -> list[str]:
 def save(company: Company, fields: dict[str, object]) -> Company:
     """Write these columns; whoever is newly watched, or at a new interval, is analysed at once.
 
-    Raises NotMonitored where the company was deleted since it was read, CompanyExists.
+    What is cached under a name goes with the name. Raises NotMonitored where the company was deleted since it was
+    read, CompanyExists.
     """
     current = company.name
+    stored = Company.objects.filter(pk=company.pk).values_list("name", flat=True)  # a form has set the new one already
+    left = stored.exclude(name=fields["name"]).first() if "name" in fields else None
     if fields.keys() & {"is_watched", "interval_minutes"}:
         is_watched = fields.get("is_watched", company.is_watched)
         fields = {**fields, "next_run_at": timezone.now() if is_watched else None}
@@ -85,4 +88,6 @@ def save(company: Company, fields: dict[str, object]) -> Company:
         if Company.objects.filter(pk=company.pk).exists():
             raise
         raise not_monitored(current) from exc
+    if left:
+        transaction.on_commit(partial(inventory.forget_subject, left))
     return company

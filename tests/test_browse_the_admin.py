@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from html import unescape
 from uuid import UUID, uuid4
 
@@ -15,6 +17,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -29,6 +32,7 @@ from mlcore.types import Evidence, IssueTag, Judgement, Prediction
 from search import services as search
 from search import store, usage
 from search.types import Relevance
+from tests.histories import at_once
 from tests.test_home_page import Page
 
 pytestmark = pytest.mark.django_db
@@ -421,6 +425,46 @@ def test_a_company_deleted_meanwhile_is_not_there(admin):
         page = shown(admin, "/admin/dashboard/company/")
     assert "늘찬" in page
     assert "가람" not in page
+
+
+ADD = "/admin/dashboard/company/add/"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("paths", "statement"),
+    [
+        ([ADD, ADD], 'INSERT INTO "dashboard_company"'),
+        (["/admin/dashboard/company/{}/change/"] * 2, 'UPDATE "dashboard_company"'),
+    ],
+)
+def test_of_two_who_give_one_name_at_once_the_second_sees_that_it_exists(admin_user, paths, statement):
+    """Both have read that the name is free before either writes it."""
+    if connection.vendor != "postgresql":
+        pytest.skip("runs on PostgreSQL: test_what_is_run_and_shown_holds_on_a_real_database")  # a file has one writer
+    companies = [Company.objects.create(name=name) for name in ("한빛", "가람")]
+    both_have_read = threading.Barrier(2, timeout=30)
+
+    def send(client: Client, path: str) -> HttpResponse:
+        def wait(execute: Callable[..., object], sql: str, *rest: object) -> object:
+            if sql.startswith(statement) and not waited:
+                waited.append(both_have_read.wait())
+            return execute(sql, *rest)
+
+        waited: list[int] = []
+        with connection.execute_wrapper(wait):
+            return client.post(path, {"name": "늘찬", "stock_code": "005930"})
+
+    works = [
+        partial(send, signed_in(admin_user), path.format(company.pk))
+        for path, company in zip(paths, companies, strict=True)
+    ]
+    saved, refused = sorted(at_once(*works), key=lambda answer: answer.status_code, reverse=True)
+
+    assert (saved.status_code, refused.status_code) == (302, 200)
+    assert "already exists" in refused.text
+    assert 'value="005930"' in refused.text  # what was typed is still there
+    assert Company.objects.filter(name="늘찬").count() == 1
 
 
 def test_deleting_a_company_names_it_and_not_its_thousands_of_analyses(admin, history):

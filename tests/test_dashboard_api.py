@@ -263,6 +263,7 @@ def test_a_name_that_is_taken_is_refused(client, company):
     renamed = client.patch(path("한빛전자"), {"name": "가람은행"}, format="json")
 
     assert (again.status_code, renamed.status_code) == (400, 400)
+    assert {answer.json()["error_code"] for answer in (again, renamed)} == {"VALIDATION_ERROR"}
     assert set(Company.objects.values_list("name", flat=True)) == {"한빛전자", "가람은행"}
 
 

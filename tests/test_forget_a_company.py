@@ -82,6 +82,28 @@ def test_a_long_history_goes_in_short_transactions(client, admin_client, company
     assert max(deleted) <= history.PORTION
 
 
+def rename_over_the_api(client, admin_client, company: Company) -> int:
+    return client.patch(PATH, {"name": "두빛전자"}, format="json").status_code
+
+
+def rename_in_the_admin(client, admin_client, company: Company) -> int:
+    path = reverse("admin:dashboard_company_change", args=[company.pk])
+    return admin_client.post(path, {"name": "두빛전자", "aliases": "볕들"}).status_code
+
+
+@pytest.mark.parametrize("rename", [rename_over_the_api, rename_in_the_admin])
+def test_what_is_cached_under_a_name_goes_with_the_name_and_nothing_else(client, admin_client, naver, rename):
+    company = Company.objects.create(name="한빛전자", aliases=["볕들"])
+    for name in ("볕들", "가람은행"):
+        client.post(f"/api/v1/search/companies/{name}/analyze")
+        client.post(f"/api/v1/search/companies/{name}", {"sort": "date"}, format="json")
+    assert rename(client, admin_client, company) in (200, 302)
+
+    cached = client.get("/api/v1/dashboard/cache/info").json()["companies"]
+    assert [kept["company"] for kept in cached] == ["가람은행"]
+    assert Analysis.objects.filter(company__name="두빛전자").count() == 1
+
+
 @pytest.mark.parametrize("delete", [delete_over_the_api, delete_in_the_admin, delete_as_chosen])
 def test_what_is_cached_of_a_company_goes_with_it_and_nothing_else(client, admin_client, naver, delete):
     company = Company.objects.create(name="한빛전자", aliases=["볕들"])
@@ -132,19 +154,25 @@ def test_an_open_run_goes_with_its_company(client, company):
 
 
 @contextmanager
-def in_between(statement: str, work: Callable[[], object]) -> Iterator[None]:
-    """Have another thread do this before the first such statement here: a server lets it, a file has it wait."""
+def in_between(statement: str, work: Callable[[], object]) -> Iterator[list[str]]:
+    """Have another thread do this before the first such statement here: a server lets it, a file has it wait.
+
+    Yields such statements, as they come.
+    """
     doing: list[Future] = []
+    seen: list[str] = []
 
     def watch(execute: Callable[..., object], sql: str, params: object, many: bool, context: dict) -> object:
-        if sql.startswith(statement) and not doing:
-            doing.append(pool.submit(at_once, work))
-            wait(doing, timeout=1)
+        if sql.startswith(statement):
+            seen.append(sql)
+            if not doing:
+                doing.append(pool.submit(at_once, work))
+                wait(doing, timeout=1)
         return execute(sql, params, many, context)
 
     with ThreadPoolExecutor() as pool:
         with connection.execute_wrapper(watch):
-            yield
+            yield seen
         doing[0].result()
 
 
@@ -152,11 +180,14 @@ def keep_analysis(company: Company) -> None:
     assert services.record_analysis(analysis([judged(1)], company=company.name), trigger="api")
 
 
-def test_an_analysis_kept_while_its_company_is_deleted_stops_nothing(client, company):
+@pytest.mark.parametrize("before", ['SELECT %s AS "a" FROM "dashboard_company"', 'DELETE FROM "dashboard_company"'])
+def test_an_analysis_kept_while_its_company_is_deleted_stops_nothing(client, company, before):
+    """Neither before the company is locked nor after; and one try is enough."""
     need_several_writers()
-    with in_between('DELETE FROM "dashboard_company"', partial(keep_analysis, company)):
+    with in_between(before, partial(keep_analysis, company)) as tries:
         assert client.delete(PATH).status_code == 204
 
+    assert len(tries) == 1
     assert not Company.objects.filter(pk=company.pk).exists()
 
 

@@ -226,12 +226,6 @@ def test_a_run_closed_meanwhile_changes_nothing(run, monkeypatch):
 
 
 def test_a_company_deleted_while_its_run_runs_ends_quietly(run, naver):
-    handler = naver.handler
-
-    def delete_then_answer(exchange):
-        handler(exchange)
-
-    naver.handler = delete_then_answer
     claimed = services._claim(run.pk, worker="here:1")
     answer = analyze_company("한빛전자", Options(max_results=100))
     Company.objects.filter(name="한빛전자").delete()
@@ -240,10 +234,14 @@ def test_a_company_deleted_while_its_run_runs_ends_quietly(run, naver):
     assert not Analysis.objects.filter(pk=run.pk).exists()
 
 
-def test_a_task_for_a_run_that_is_gone_does_nothing(naver):
-    tasks.run_analysis.run(123456)
+@pytest.mark.parametrize("lost_by", [(), ("here:1",)])
+def test_a_task_for_a_company_deleted_meanwhile_does_nothing(run, client, naver, lost_by):
+    assert client.delete("/api/v1/dashboard/companies/한빛전자").status_code == 204
+    tasks.run_analysis.run(run.pk, lost_by)
 
     assert naver.calls == []
+    assert not Company.objects.exists()
+    assert not Analysis.objects.exists()
 
 
 def test_an_article_is_one_row_however_often_it_is_seen(naver):

@@ -14,8 +14,9 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AdminIntegerFieldWidget
 from django.core.validators import ProhibitNullCharactersValidator
+from django.db import IntegrityError
 from django.db.models import Field, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -126,13 +127,13 @@ class CompanyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """As Django's; what others did to the company while its form was saved is said."""
+        view = super().changeform_view
         try:
-            page: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+            page: HttpResponse = view(request, object_id, form_url, extra_context)
         except NotMonitored:
             page = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
-        except CompanyExists as exc:
-            self.message_user(request, exc.message, messages.ERROR)
-            page = HttpResponseRedirect(request.get_full_path())
+        except (CompanyExists, IntegrityError):  # the name was taken after the form had looked: it looks again
+            page = view(request, object_id, form_url, extra_context)
         return page
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
