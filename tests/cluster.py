@@ -86,7 +86,7 @@ def running_cluster(
         stack.callback(cluster.stop)
         cluster.start(sys.executable, "-m", "gunicorn")
         cluster.start(*CELERY, "beat", "--loglevel", "INFO")
-        wait_until(lambda: cluster.workers() == 0, seconds=60)
+        wait_until(lambda: cluster.workers() == 0)
         yield cluster
 
 

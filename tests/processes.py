@@ -37,7 +37,7 @@ class Service:
 
     def stop(self, with_: signal.Signals = signal.SIGINT) -> int:
         os.killpg(self.process.pid, with_)
-        return self.process.wait(timeout=40)
+        return self.process.wait(timeout=120)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def running(
         )
     service = Service(process, log, port)
     try:
-        wait_until(lambda: until in service.output() or process.poll() is not None, seconds=90)
+        wait_until(lambda: until in service.output() or process.poll() is not None)
         assert process.poll() is None, service.output()
         yield service
     finally:

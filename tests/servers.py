@@ -63,8 +63,8 @@ class RedisServer:
         self.process.send_signal(signal.SIGCONT)
 
 
-def wait_until(condition, *, failing_with: type[Exception] = OSError, seconds: float = 30) -> None:
-    """Wait for a true answer; an exception of the given kind means not yet."""
+def wait_until(condition, *, failing_with: type[Exception] = OSError, seconds: float = 180) -> None:
+    """Wait for a true answer, longer than any busy machine takes; an exception of the given kind means not yet."""
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -106,12 +106,11 @@ def total(found: dict[tuple[str, ...], float], name: str, *labels: str) -> float
     return sum(value for key, value in found.items() if key[0] == name and set(labels) <= set(key[1:]))
 
 
-@pytest.mark.timeout(300)
 def test_what_two_workers_did_is_told_by_the_web_process(cluster, naver, tmp_path):
     make_pair(tmp_path / "models", "test123")
     cluster.variables |= {"MODELS_DIR": str(tmp_path / "models"), "RUN_RETRIES": "0", "NAVER_QUOTA_RESERVE": "100"}
     workers = [cluster.start_worker() for _ in range(2)]
-    wait_until(lambda: cluster.workers() == 2, seconds=60)
+    wait_until(lambda: cluster.workers() == 2)
 
     def scrape() -> dict[tuple[str, ...], float]:
         return samples(requests.get(f"{cluster.url}/system/metrics", timeout=30).text)
@@ -120,10 +119,10 @@ def test_what_two_workers_did_is_told_by_the_web_process(cluster, naver, tmp_pat
     watch_later(cluster, names)
     for name in names:
         trigger(cluster, name)
-    wait_until(lambda: total(scrape(), "news_analyses_total", "success") == 6, seconds=120)
+    wait_until(lambda: total(scrape(), "news_analyses_total", "success") == 6)
     naver.refuse(400, {"errorCode": "SE99"})
     trigger(cluster, names[0])
-    wait_until(lambda: total(scrape(), "news_analyses_total", "error") == 1, seconds=60)
+    wait_until(lambda: total(scrape(), "news_analyses_total", "error") == 1)
     found = scrape()
     judged = cluster.rows("SELECT DISTINCT worker FROM dashboard_analysis WHERE status = 'success'")
     assert len(judged) == len(workers)  # both had a share in it

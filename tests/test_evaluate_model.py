@@ -147,7 +147,6 @@ def in_a_process(models_dir: Path, *arguments: str) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.timeout(300)
 def test_a_model_without_numbers_for_a_text_is_named(tmp_path, settings):
     settings.MODELS_DIR = tmp_path / "models"
     make_pair(settings.MODELS_DIR, "test123")

@@ -191,7 +191,7 @@ def test_a_browser_waits_for_a_worker(chromium, live_server, tmp_path, settings,
     workers.say_alive(workers.own_name())
     address = f"{live_server.url}/?company=%EB%8A%98%EC%B0%AC%EC%A0%84%EC%9E%90&max_results=10"
     with start_browser(chromium, address, tmp_path) as browser:
-        wait_until(selectors.due_runs, seconds=30)
+        wait_until(selectors.due_runs)
         (run,) = selectors.due_runs()  # the browser was told to wait
         if succeeds:
             services.run_analysis(run, worker=workers.own_name())
@@ -199,7 +199,7 @@ def test_a_browser_waits_for_a_worker(chromium, live_server, tmp_path, settings,
             Analysis.objects.filter(pk=run).update(
                 status="error", error_code="PROVIDER_ERROR", error_message="no news"
             )
-        shown = browser.communicate(timeout=90)[0]
+        shown = browser.communicate(timeout=300)[0]
     if succeeds:
         assert shown.count('class="story"') == 11
         assert re.search(r'id="error"[^>]* hidden', shown)
@@ -211,7 +211,7 @@ def test_a_browser_waits_for_a_worker(chromium, live_server, tmp_path, settings,
 def browse(chromium: str, address: str, profile: Path) -> str:
     """Return the page as a browser has it once the script has run."""
     with start_browser(chromium, address, profile) as browser:
-        shown = browser.communicate(timeout=90)[0]
+        shown = browser.communicate(timeout=300)[0]
     assert browser.returncode == 0
     return shown
 

@@ -306,7 +306,6 @@ def real_database(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, s
     return {"DATABASE_URL": "", "DJANGO_SETTINGS_MODULE": "settings_of_a_file", "PYTHONPATH": str(tmp_path)}
 
 
-@pytest.mark.timeout(300)
 def test_all_of_it_holds_on_real_databases(real_database, tmp_path):
     """The tests of history once more, the ones with several writers included."""
     run_again(
@@ -319,7 +318,6 @@ def test_all_of_it_holds_on_real_databases(real_database, tmp_path):
     )
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("real_database", ["postgresql"], indirect=True)
 def test_what_is_run_and_shown_holds_on_a_real_database(real_database, tmp_path):
     run_again(
@@ -341,7 +339,7 @@ def run_again(*files: str, database: dict[str, str], directory: Path) -> None:
     environment |= {"DATA_DIR": str(directory), "REDIS_URL": "", **database}
 
     done = subprocess.run(
-        command, cwd=root.parent, env=environment, capture_output=True, text=True, timeout=240, check=False
+        command, cwd=root.parent, env=environment, capture_output=True, text=True, timeout=540, check=False
     )
 
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

@@ -81,7 +81,7 @@ class Spenders:
 
     def granted(self) -> int:
         """Wait for all; return how many calls they were granted together."""
-        return sum(json.loads(process.communicate(timeout=120)[0]) for process in self.processes)
+        return sum(json.loads(process.communicate(timeout=300)[0]) for process in self.processes)
 
 
 def test_many_processes_count_each_call_once_without_redis(tmp_path):

@@ -57,7 +57,6 @@ def ask(service: Service, method: str, path: str) -> requests.Response:
     return requests.request(method, service.url + filled, json=body, params=query, timeout=90)
 
 
-@pytest.mark.timeout(300)
 def test_every_call_answers_within_its_time_and_all_goes_on_afterwards(service, postgres_url):
     calls = operations(service)
     assert set(calls) >= NEEDS_NO_DATABASE
@@ -85,7 +84,7 @@ def test_every_call_answers_within_its_time_and_all_goes_on_afterwards(service, 
     assert (refused.status_code, refused.json()["error_code"]) == (503, "DATABASE_UNAVAILABLE")
     assert int(refused.headers["Retry-After"]) > 0
 
-    wait_until(lambda: ask(service, "GET", "/api/v1/dashboard/status").status_code == 200, seconds=30)
+    wait_until(lambda: ask(service, "GET", "/api/v1/dashboard/status").status_code == 200)
     assert ask(service, "GET", "/api/v1/dashboard/companies/{company}/latest").json()["status"] == "success"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import pytest
 import requests
 
 from tests.cluster import DONE, THREADS, Cluster, trigger, watch_later
@@ -23,10 +22,9 @@ def start_worker_with(cluster: Cluster, models_dir, **variables: str) -> None:
     cluster.processes[0].wait()
     cluster.start(sys.executable, "-m", "gunicorn")
     cluster.start_worker(*THREADS)
-    wait_until(lambda: cluster.workers() == 1, seconds=90, failing_with=requests.ConnectionError)
+    wait_until(lambda: cluster.workers() == 1, failing_with=requests.ConnectionError)
 
 
-@pytest.mark.timeout(300)
 def test_analyses_at_once_share_one_pair(tmp_path, cluster, naver):
     start_worker_with(cluster, tmp_path / "models")
     naver.delay = 2
@@ -34,8 +32,8 @@ def test_analyses_at_once_share_one_pair(tmp_path, cluster, naver):
     for name in NAMES:
         trigger(cluster, name)
 
-    wait_until(lambda: cluster.rows(RUNNING) == [(4,)], seconds=30)
-    wait_until(lambda: cluster.rows(DONE) == [(len(NAMES),)], seconds=60)
+    wait_until(lambda: cluster.rows(RUNNING) == [(4,)])
+    wait_until(lambda: cluster.rows(DONE) == [(len(NAMES),)])
     assert cluster.rows(RUNS) == [("success", 1)]
     judged_by = "SELECT DISTINCT split_part(category, '@', 1), split_part(sentiment, '@', 1) FROM dashboard_revision"
     assert cluster.rows(judged_by) == [("test123_category", "test123_sentiment")]
@@ -43,7 +41,6 @@ def test_analyses_at_once_share_one_pair(tmp_path, cluster, naver):
         assert cluster.logs().count(f"모델 로드 완료: test123_{axis}") == 1
 
 
-@pytest.mark.timeout(300)
 def test_a_database_that_hangs_holds_no_thread_for_longer_than_a_run_may_take(tmp_path, cluster, naver, postgres_url):
     # A run that is slow, or waited just less than its time, is put off as one that took too long: for a moment here.
     start_worker_with(cluster, tmp_path / "models", RUN_SECONDS="10", RUN_RETRY_SECONDS="1", RUN_RETRIES="9")
@@ -51,10 +48,10 @@ def test_a_database_that_hangs_holds_no_thread_for_longer_than_a_run_may_take(tm
     watch_later(cluster, NAMES)
     for name in NAMES:
         trigger(cluster, name)
-    wait_until(lambda: cluster.rows(RUNNING) == [(4,)], seconds=30)
+    wait_until(lambda: cluster.rows(RUNNING) == [(4,)])
 
     with frozen_postgres(postgres_url):
-        wait_until(lambda: cluster.logs().count("has not answered for 10 s") >= 4, seconds=60)
+        wait_until(lambda: cluster.logs().count("has not answered for 10 s") >= 4)
     # What nobody takes up again the sweep does, RUN_SECONDS and a minute later, and once more half a minute after.
-    wait_until(lambda: cluster.rows(DONE) == [(len(NAMES),)], seconds=150)
+    wait_until(lambda: cluster.rows(DONE) == [(len(NAMES),)])
     assert cluster.workers() == 1

@@ -117,7 +117,7 @@ def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_ser
         revoke = [*MANAGE, "revoke_api_key", "a test"]
         subprocess.run(revoke, cwd=ROOT, env=environment(tmp_path, **production), check=True)
         revoked_at = time.monotonic()
-        wait_until(lambda: statuses() == {401}, seconds=60)
+        wait_until(lambda: statuses() == {401})
         assert time.monotonic() - revoked_at < keys.KNOWN_SECONDS + 20  # for what this machine is busy with
 
 
@@ -129,13 +129,13 @@ def test_runs_queued_or_under_way_at_a_kill_finish_after_the_next_start(tmp_path
     with running(tmp_path, [*MANAGE, "serve", "--no-analysis"], **variables) as service:
         for company in companies.split(","):
             requests.post(f"{service.url}/api/v1/dashboard/companies/{company}/trigger", timeout=60)
-        wait_until(lambda: naver.calls, seconds=20)
+        wait_until(lambda: naver.calls)
         os.killpg(service.process.pid, signal.SIGKILL)
         service.process.wait()
     naver.delay = 0
     with running(tmp_path, [*MANAGE, "serve", "--no-analysis"], **variables) as service:
         status = f"{service.url}/api/v1/dashboard/status"
-        wait_until(lambda: requests.get(status, timeout=60).json()["total_success"] == 3, seconds=40)
+        wait_until(lambda: requests.get(status, timeout=60).json()["total_success"] == 3)
 
 
 def test_a_web_process_without_models_holds_no_torch(tmp_path):

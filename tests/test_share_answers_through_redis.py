@@ -44,14 +44,14 @@ def ask_in_another_process(naver, redis) -> subprocess.Popen[str]:
 def test_identical_misses_in_two_processes_are_one_walk(naver, redis):
     naver.delay = 1.5
     processes = [ask_in_another_process(naver, redis) for _ in range(2)]
-    found = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    found = [json.loads(process.communicate(timeout=300)[0]) for process in processes]
 
     assert found == [[30] * 10, [30] * 10]
     assert len(naver.calls) == 1
 
 
 def test_an_answer_survives_the_process_that_made_it(naver, redis):
-    ask_in_another_process(naver, redis).communicate(timeout=60)
+    ask_in_another_process(naver, redis).communicate(timeout=300)
 
     assert search_news("한빛전자", FIFTY).is_hit
     assert len(naver.calls) == 1

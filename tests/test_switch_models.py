@@ -362,7 +362,6 @@ def test_who_may_only_look_cannot_switch(models_dir: Path) -> None:
     assert choice.active_name(is_fresh=True) == "test123"
 
 
-@pytest.mark.timeout(600)
 def test_a_running_service_switches_without_a_failed_request(tmp_path: Path, pristine: Path) -> None:
     """Requests in a stream, two switches at once in the middle of it, a restart, a rollback."""
     shutil.copytree(pristine, tmp_path / "models")
@@ -402,15 +401,15 @@ def test_a_running_service_switches_without_a_failed_request(tmp_path: Path, pri
 
         with ThreadPoolExecutor(3) as pool:
             asking = [pool.submit(ask, number) for number in range(3)]
-            wait_until(lambda: len(answers) > 10, seconds=180)
+            wait_until(lambda: len(answers) > 10)
             with ThreadPoolExecutor(2) as switching:
                 done = list(switching.map(lambda name: manage("switch_model", name), ["next", "third"]))
             assert [one.returncode for one in done] == [0, 0], [one.stderr for one in done]
             active = json.loads(manage("list_models", "--json").stdout)["active"]
             try:
-                wait_until(lambda: answers[-1][1] == {active}, seconds=20)
+                wait_until(lambda: answers[-1][1] == {active})
                 count = len(answers)
-                wait_until(lambda: len(answers) > count + 20, seconds=60)
+                wait_until(lambda: len(answers) > count + 20)
             finally:
                 stopped.set()
             for one in asking:
@@ -435,10 +434,9 @@ def test_a_running_service_switches_without_a_failed_request(tmp_path: Path, pri
 
         assert judged_by() == active
         assert manage("switch_model", "--rollback").returncode == 0
-        wait_until(lambda: judged_by() == former, seconds=20)
+        wait_until(lambda: judged_by() == former)
 
 
-@pytest.mark.timeout(240)
 def test_a_person_switches_and_rolls_back_in_the_admin_of_a_running_service(tmp_path: Path, pristine: Path) -> None:
     shutil.copytree(pristine, tmp_path / "models")
     edit_weights(tmp_path / "models" / "next_category", lambda w: w["classifier.dense.weight"].fill_(float("nan")))
@@ -469,7 +467,7 @@ def test_a_person_switches_and_rolls_back_in_the_admin_of_a_running_service(tmp_
 
         assert judged_by() == "test123"
         assert "Switched." in operator.send(page, name="third")
-        wait_until(lambda: judged_by() == "third", seconds=20)
+        wait_until(lambda: judged_by() == "third")
         assert "MODEL_NAME=test123 is not heeded" in operator.read(page)
         assert "Switched." in operator.send(page, rollback="1")
-        wait_until(lambda: judged_by() == "test123", seconds=20)
+        wait_until(lambda: judged_by() == "test123")

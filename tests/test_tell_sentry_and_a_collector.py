@@ -125,7 +125,7 @@ def test_an_unforeseen_error_is_told_without_what_a_client_sent(tmp_path, naver,
             timeout=30,
         )
         assert answer.status_code == 500
-        wait_until(lambda: events(listener), seconds=20)
+        wait_until(lambda: events(listener))
 
     [event] = events(listener)
     assert event["tags"]["request_id"] == answer.headers["X-Request-ID"]
@@ -142,14 +142,14 @@ def test_an_unforeseen_error_is_told_without_what_a_client_sent(tmp_path, naver,
 def test_a_workers_unforeseen_error_is_told_with_its_run_and_its_request(cluster, naver, listener):
     cluster.variables["SENTRY_DSN"] = f"http://a-public-key@{listener.address}/7"
     cluster.start_worker()
-    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    wait_until(lambda: cluster.workers() == 1)
     watch_later(cluster, ["한빛전자"])
     naver.delay = 2
     asked = requests.post(f"{cluster.url}/dashboard/companies/{quote('한빛전자')}/trigger", timeout=30)
-    wait_until(lambda: naver.calls, seconds=30)
+    wait_until(lambda: naver.calls)
     with psycopg.connect(cluster.database_url) as connection:
         connection.execute("DROP TABLE dashboard_judgedarticle")
-    wait_until(lambda: events(listener), seconds=60)
+    wait_until(lambda: events(listener))
 
     event = events(listener)[0]
     assert event["exception"]["values"][-1]["type"] == "ProgrammingError"
@@ -202,8 +202,8 @@ def test_requests_runs_and_calls_of_the_provider_are_traced(tmp_path, naver, lis
     with running(tmp_path, [*MANAGE, "serve"], **variables) as service:
         answer = requests.post(f"{service.url}/api/v1/search/companies/{COMPANY}", timeout=30)
         # A request's call of the provider carries its id too, and may be told a batch before the request itself.
-        wait_until(lambda: of_request(spans(listener), answer.headers["X-Request-ID"]), seconds=20)
-        wait_until(lambda: "analysis run" in [name for name, _ in spans(listener)], seconds=20)
+        wait_until(lambda: of_request(spans(listener), answer.headers["X-Request-ID"]))
+        wait_until(lambda: "analysis run" in [name for name, _ in spans(listener)])
 
     found = spans(listener)
     [request] = of_request(found, answer.headers["X-Request-ID"])

@@ -31,13 +31,13 @@ def about_the_search(text: str) -> list[dict]:
 
 def test_a_workers_lines_carry_the_id_of_the_request_that_asked(cluster):
     cluster.start_worker()
-    wait_until(lambda: cluster.workers() == 1, seconds=60)
+    wait_until(lambda: cluster.workers() == 1)
     watch_later(cluster, ["한빛전자"])
     log = Path(cluster.tmp_path, "log2")  # after web and beat
     asked = requests.post(f"{cluster.url}/{TRIGGER}", timeout=30)
     assert asked.status_code == 202
     request_id = asked.headers["X-Request-ID"]
-    wait_until(lambda: about_the_search(log.read_text()), seconds=60)
+    wait_until(lambda: about_the_search(log.read_text()))
 
     [line] = about_the_search(log.read_text())
     assert (line["request_id"], line["run"]) == (request_id, asked.json()["task_id"])
@@ -50,11 +50,11 @@ def test_so_do_the_lines_of_the_embedded_worker(tmp_path, naver):
     variables = {**asking(naver), "MONITORED_COMPANIES": "한빛전자", "LOG_FORMAT": "json"}
     migrate(tmp_path, **variables)
     with running(tmp_path, [*MANAGE, "serve", "--no-analysis"], **variables) as service:
-        wait_until(lambda: about_the_search(service.output()), seconds=40)  # by the schedule, which has no id
+        wait_until(lambda: about_the_search(service.output()))  # by the schedule, which has no id
         assert "request_id" not in about_the_search(service.output())[0]
         asked = requests.post(f"{service.url}/api/v1/{TRIGGER}", timeout=30)
         ours = asked.headers["X-Request-ID"]
-        wait_until(lambda: ours in [line.get("request_id") for line in about_the_search(service.output())], seconds=60)
+        wait_until(lambda: ours in [line.get("request_id") for line in about_the_search(service.output())])
 
 
 @pytest.mark.django_db

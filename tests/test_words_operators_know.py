@@ -53,7 +53,7 @@ def test_without_models_and_with_a_redis_that_is_lost_and_comes_back(tmp_path, n
             requests.post(service.url + COMPANY, timeout=60)
             return "redis_connected=True" in service.output()
 
-        wait_until(is_back, seconds=20)
+        wait_until(is_back)
         said = service.output()
 
     assert len(re.findall(r"키워드 기반 분석으로 대체됩니다 - \S.*no-models", said)) == 2  # once an axis
