@@ -1,6 +1,7 @@
 #!/bin/sh
 # Save the database (history, schedule, accounts) and articles of one's own: ./backup.sh [FILE]
 set -eu
+case $#${1-} in 0 | 1[!-]*) ;; *) echo "usage: ./backup.sh [FILE]" >&2; exit 2 ;; esac
 file=${1:-backups/news-$(date +%Y%m%d-%H%M%S).tar.gz}
 case $file in /*) ;; *) file=$PWD/$file ;; esac
 cd "$(dirname "$0")"

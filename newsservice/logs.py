@@ -41,6 +41,8 @@ def logging_config(*, level: str, fmt: str) -> dict[str, Any]:
             # Django logs each 4xx and 5xx a second time; the request log line has them already.
             "django.request": {"level": "CRITICAL"},
             "django.server": {"propagate": False},
+            # Otherwise it has a handler of its own, in a form of its own.
+            "gunicorn.error": {"handlers": ["stderr"], "level": level, "propagate": False},
         },
     }
 

@@ -555,6 +555,9 @@ else:
             "min_size": 1,
             "max_size": AT_ONCE + 4,
             "timeout": DATABASE_SECONDS,
+            # Tries come ever more seldom, until they are given up; then who asks next has it try at once. By default
+            # that takes five minutes: a server that was away for two was not asked for two more.
+            "reconnect_timeout": DATABASE_SECONDS,
             "connection_class": BoundedConnection,
         },
         **SAID,

@@ -14,7 +14,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache as once
 from typing import Literal
 
@@ -32,7 +32,7 @@ from django_redis.exceptions import ConnectionInterrupted
 
 from dashboard import selftest, tasks, workers
 from dashboard.errors import WorkerUnavailable
-from mlcore.engine import engine_status, get_engine
+from mlcore.engine import engine_status, get_engine, known_engine
 from mlcore.errors import InferenceTimeout, ModelsUnavailable, TextRefused
 from search.providers import current_provider, naver, rss
 from search.quota import Quota
@@ -51,10 +51,14 @@ SENTENCE = selftest.SENTENCE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a probe found. `detail` is for an operator and holds no secret."""
+    """What a probe found. `detail` is for an operator and holds no secret.
+
+    `cause`: the words of what failed, which name hosts and users; for the log alone.
+    """
 
     state: State
     detail: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +161,8 @@ def _ask(probe: Probe, answer: queue.SimpleQueue[Report], language: str | None) 
         finding = Finding(state="failed", detail=type(exc).__name__)
     finally:
         connection.close()
+    if finding.cause:
+        logger.warning("probe %s failed: %s", probe.name, finding.cause)
     answer.put(_report(probe, finding, started=started))
 
 
@@ -192,7 +198,7 @@ def ask_database() -> Finding:
     try:
         missing = _known_migrations() - _applied_migrations(own)
     except DatabaseError as exc:
-        return Finding(state="failed", detail=_("no connection: %(fault)s") % {"fault": type(exc).__name__})
+        return _unconnected(exc)
     finally:
         own.close()
     if missing:
@@ -225,7 +231,7 @@ def ask_cache() -> Finding:
         is_back = cache.get(key) == value
         cache.delete(key)
     except (ConnectionInterrupted, redis.RedisError, OSError) as exc:
-        return Finding(state="failed", detail=_("no connection: %(fault)s") % {"fault": type(exc).__name__})
+        return _unconnected(exc)
     return Finding(state="ok", detail=kind) if is_back else Finding(state="failed", detail=_("a value was not kept"))
 
 
@@ -238,7 +244,7 @@ def ask_broker() -> Finding:
     try:
         client.ping()
     except (redis.RedisError, OSError) as exc:
-        return Finding(state="failed", detail=_("no connection: %(fault)s") % {"fault": type(exc).__name__})
+        return _unconnected(exc)
     finally:
         client.close()
     return Finding(state="ok", detail="redis")
@@ -247,7 +253,7 @@ def ask_broker() -> Finding:
 def ask_workers() -> Finding:
     """Who has said lately that it lives. The database is probed first: a hanging one would hold this thread."""
     if (database := ask_database()).state == "failed":
-        return replace(database, detail=_("the database does not say: %(reason)s") % {"reason": database.detail})
+        return Finding(state="failed", detail=_("the database does not say: %(reason)s") % {"reason": database.detail})
     alive = workers.alive()
     if not alive:
         return Finding(state="failed", detail=_("no worker lives"))
@@ -255,8 +261,11 @@ def ask_workers() -> Finding:
 
 
 def ask_models() -> Finding:
-    """What would judge a text, by the look of its files; loads nothing."""
-    statuses = engine_status()
+    """What would judge a text, by the look of its files; loads nothing.
+
+    Where the database, which knows the pair that was chosen, is away: by what was read last, without waiting for it.
+    """
+    statuses = known_engine()[0] if ask_database().state == "failed" else engine_status()
     said = "; ".join(f"{status.axis}: {status.revision or status.reason}" for status in statuses)
     return Finding(state=_state_of([status.method for status in statuses]), detail=said)
 
@@ -307,6 +316,11 @@ def reach_provider() -> Finding:
         return Finding(state="failed", detail=_("no connection: %(fault)s") % {"fault": name})
     quota = provider_quota()
     return Finding(state="ok", detail=f"{name}; {_calls_left(quota)}" if quota else name)
+
+
+def _unconnected(exc: Exception) -> Finding:
+    said = _("no connection: %(fault)s") % {"fault": type(exc).__name__}
+    return Finding(state="failed", detail=said, cause=str(exc))
 
 
 def _calls_left(quota: Quota) -> str:

@@ -117,7 +117,8 @@ class UnknownRouteView(APIView):
 
 def home(request: HttpRequest) -> HttpResponse:
     """A page that says what this is, what it runs on and where to go."""
-    context = {"version": VERSION, "runtime": describe_runtime(), "may_ask": may_read(request)}
+    who_asks = {"may_ask": may_read(request), "keys_required": settings.API_KEYS_REQUIRED}
+    context = {"version": VERSION, "runtime": describe_runtime(), **who_asks}
     return render(request, "home.html", context)
 
 

@@ -123,6 +123,17 @@ def restart_postgres(url: str) -> None:
 
 
 @contextmanager
+def stopped_postgres(url: str) -> Iterator[None]:
+    """Have nobody listen where a server of `postgres` does."""
+    restart = _restarts[url]
+    _run([*restart[:-1], "stop"])
+    try:
+        yield
+    finally:
+        _run(restart)
+
+
+@contextmanager
 def frozen_postgres(url: str) -> Iterator[None]:
     """Stop every process of a server of `postgres` in its tracks: its sockets take what comes, nobody answers."""
     data = Path(str(_restarts[url][_restarts[url].index("-D") + 1]))

@@ -214,6 +214,26 @@ def test_the_doctor_of_an_empty_database_ends_with_1(tmp_path):
     assert b"manage.py migrate" in outcome.stdout
 
 
+def test_a_database_that_is_away_is_no_fault_of_the_models_and_the_log_says_why(tmp_path):
+    nowhere = f"postgres://news:secret-word@127.0.0.1:{free_port()}/news"
+    variables = environment(tmp_path, DATABASE_URL=nowhere, BACKGROUND="embedded", LANGUAGE_CODE="en")
+    outcome = subprocess.run(
+        [*MANAGE, "doctor", "--json"],
+        cwd=configured.BASE_DIR,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    checks = json.loads(outcome.stdout)["checks"]
+    assert outcome.returncode == 1
+    assert checks["database"]["detail"] == "no connection: OperationalError"
+    assert checks["models"]["status"] == "keyword_fallback"
+    assert "probe database failed: connection failed" in outcome.stderr
+    assert "Connection refused" in outcome.stderr
+    assert "secret-word" not in outcome.stdout + outcome.stderr
+
+
 def test_an_unknown_self_test_is_404(client):
     url = "/api/v1/system/test/result?task_id="
     assert client.get(f"{url}7f4cb6ba-7bd2-4ef0-9c47-a2b5f2c48f2c").status_code == 404

@@ -419,6 +419,15 @@ def test_a_file_that_is_no_backup_changes_nothing(script, tmp_path):
     assert script(str(ROOT / "restore.sh")).returncode == 2
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["one.tar.gz", "two.tar.gz"]])
+def test_a_backup_says_how_it_is_called(script, tmp_path, arguments):
+    migrate(tmp_path)
+    outcome = script(str(ROOT / "backup.sh"), *arguments)
+    assert outcome.returncode == 2
+    assert "usage: ./backup.sh [FILE]" in outcome.stderr
+    assert not (tmp_path / arguments[0]).exists()
+
+
 @pytest.mark.parametrize("arguments", [[], ["cpu"], ["tpu", "test123"], ["cpu", ""], ["cpu", "a", "b"]])
 def test_a_switch_says_how_it_is_called(script, arguments):
     outcome = script(str(ROOT / "switch_model.sh"), *arguments)

@@ -79,6 +79,13 @@ def test_the_page_is_shown_when_nothing_can_judge(settings):
     assert any(word.startswith("none: ") for word in get().words)
 
 
+def test_the_curl_of_the_page_has_a_key_where_one_is_needed(settings):
+    [curl] = [word for word in get().words if word.startswith("curl -X POST")]
+    assert curl.endswith("/analyze")
+    settings.API_KEYS_REQUIRED = True
+    assert f"{curl} -H 'X-API-Key: …'" in get().words
+
+
 def test_every_link_of_the_page_is_answered():
     links = [link for link in get().all("href") if link.startswith(("/", "?"))]
     assert {"/docs", "/redoc", "/api/v1/schema", "/api/v1/system/health", "/admin/"} <= set(links)

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.processes import MANAGE, Service, migrate, running
-from tests.servers import frozen_postgres, wait_until
+from tests.servers import frozen_postgres, stopped_postgres, wait_until
 
 DATABASE_SECONDS = 1
 # The database's time, and as long for a connection; the rest is work. What asks other things too has its own time.
@@ -86,6 +86,17 @@ def test_every_call_answers_within_its_time_and_all_goes_on_afterwards(service, 
 
     wait_until(lambda: ask(service, "GET", "/api/v1/dashboard/status").status_code == 200)
     assert ask(service, "GET", "/api/v1/dashboard/companies/{company}/latest").json()["status"] == "success"
+
+
+def test_a_database_that_was_away_for_long_is_asked_as_soon_as_it_is_back(service, postgres_url):
+    def status() -> int:
+        return ask(service, "GET", "/api/v1/dashboard/status").status_code
+
+    with stopped_postgres(postgres_url):
+        away_until = time.monotonic() + 17  # seconds after 1, 3, 7 and 15 there would be a try, and no other before 31
+        while time.monotonic() < away_until:
+            assert status() == 503
+    wait_until(lambda: status() == 200, seconds=8)
 
 
 def test_health_asks_neither_redis_nor_the_database(tmp_path, postgres_url, database_url, redis):

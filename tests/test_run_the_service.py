@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -107,6 +108,8 @@ def test_in_production_settings_on_postgres_and_redis(tmp_path, naver, redis_ser
         assert requests.get(f"{service.url}/nothing", timeout=60).json()["error_code"] == "NOT_FOUND"
         assert requests.post(service.url + COMPANY, timeout=60).json()["error_code"] == "AUTHENTICATION_ERROR"
         assert key not in service.output()
+        [listening] = [line for line in service.output().splitlines() if "Listening at" in line]
+        assert json.loads(listening)["logger"] == "gunicorn.error"
 
         def statuses() -> set[int]:
             """Of ten connections, so that either process answers some."""
