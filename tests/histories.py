@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from django.db import connection
 
 from mlcore.types import Evidence, IssueTag, Judgement, Prediction
@@ -85,12 +84,6 @@ def analysis(
         judged=tuple(stories),
         summary=summarize(stories),
     )
-
-
-def need_several_writers() -> None:
-    """Skip in the memory of one process: there threads share a lock that no file and no server has."""
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("runs on PostgreSQL and on an SQLite file: test_all_of_it_holds_on_real_databases")
 
 
 def at_once(*works: Callable[[], object]) -> list[object]:

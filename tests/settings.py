@@ -18,3 +18,6 @@ os.environ.setdefault("OUTGOING_ALLOWED", "127.0.0.0/8")  # where the tests' own
 from newsservice.settings import *  # noqa: E402, F403
 
 MODELS_DIR = Path(os.environ["DATA_DIR"]) / "models"
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A file, as users have it: in memory threads would share one connection, or meet a lock that no file has.
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(os.environ["DATA_DIR"]) / "test.sqlite3")}  # noqa: F405

@@ -441,7 +441,7 @@ ADD = "/admin/dashboard/company/add/"
 def test_of_two_who_give_one_name_at_once_the_second_sees_that_it_exists(admin_user, paths, statement):
     """Both have read that the name is free before either writes it."""
     if connection.vendor != "postgresql":
-        pytest.skip("runs on PostgreSQL: test_what_is_run_and_shown_holds_on_a_real_database")  # a file has one writer
+        pytest.skip("runs on PostgreSQL: test_what_is_run_and_shown_holds_on_postgres_too")  # a file has one writer
     companies = [Company.objects.create(name=name) for name in ("한빛", "가람")]
     both_have_read = threading.Barrier(2, timeout=30)
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from dashboard import companies, history, services
 from dashboard.models import Analysis, Company
-from tests.histories import analysis, at_once, judged, need_several_writers
+from tests.histories import analysis, at_once, judged
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("successes_are_counted")]
 
@@ -183,7 +183,6 @@ def keep_analysis(company: Company) -> None:
 @pytest.mark.parametrize("before", ['SELECT %s AS "a" FROM "dashboard_company"', 'DELETE FROM "dashboard_company"'])
 def test_an_analysis_kept_while_its_company_is_deleted_stops_nothing(client, company, before):
     """Neither before the company is locked nor after; and one try is enough."""
-    need_several_writers()
     with in_between(before, partial(keep_analysis, company)) as tries:
         assert client.delete(PATH).status_code == 204
 
@@ -192,7 +191,6 @@ def test_an_analysis_kept_while_its_company_is_deleted_stops_nothing(client, com
 
 
 def test_a_company_deleted_while_its_analysis_is_kept_stops_nothing(company):
-    need_several_writers()
     with in_between('UPDATE "dashboard_company"', partial(companies.remove, company.name)):
         keep_analysis(company)
 

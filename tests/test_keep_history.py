@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from dashboard import companies, history, records, selectors, services
 from dashboard.models import Analysis, Article, Company, JudgedArticle, Revision
-from tests.histories import MODELS, analysis, article, at_once, judged, need_several_writers
+from tests.histories import MODELS, analysis, article, at_once, judged
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("successes_are_counted")]
 
@@ -178,7 +178,6 @@ def test_a_run_that_is_deleted_is_counted_off_once():
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_kept_deleted_and_recounted_at_once_is_counted_right():
-    need_several_writers()
     for number in range(THREADS):
         keep(analysis([judged(number)]))
     old = list(Analysis.objects.all())
@@ -202,7 +201,6 @@ def test_the_newest_is_the_last_kept_even_where_a_clock_was_set_back():
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_with_the_same_run_run_it_once(naver):
-    need_several_writers()
     run = services.request_analysis("한빛전자", trigger="manual")
 
     at_once(*[partial(services.run_analysis, run.pk, worker=f"host:{number}") for number in range(THREADS)])
@@ -214,7 +212,6 @@ def test_workers_with_the_same_run_run_it_once(naver):
 
 @pytest.mark.django_db(transaction=True)
 def test_everybody_who_asks_for_a_company_gets_its_one_open_run():
-    need_several_writers()
 
     asked = at_once(*[partial(services.request_analysis, "새벽소프트", trigger="manual")] * THREADS)
 
@@ -223,7 +220,6 @@ def test_everybody_who_asks_for_a_company_gets_its_one_open_run():
 
 @pytest.mark.django_db(transaction=True)
 def test_two_schedulers_queue_a_company_once():
-    need_several_writers()
     Company.objects.bulk_create(Company(name=f"회사{number}", is_watched=True) for number in range(10))
 
     queued = at_once(*[services.schedule_due_companies] * 2)
@@ -246,7 +242,6 @@ def test_an_analysis_of_a_company_deleted_meanwhile_is_not_kept():
 
 @pytest.mark.django_db(transaction=True)
 def test_completing_and_deleting_at_once_leaves_no_run_behind():
-    need_several_writers()
     for number in range(10):
         run = services.request_analysis("새벽소프트", trigger="manual")
         Analysis.objects.update(status=Status.RUNNING)
@@ -258,7 +253,6 @@ def test_completing_and_deleting_at_once_leaves_no_run_behind():
 
 @pytest.mark.django_db(transaction=True)
 def test_runs_that_judge_the_same_articles_at_once_share_their_rows():
-    need_several_writers()
     keep(analysis([judged(999)]))  # so that nobody waits for the revision's row
     for first in range(0, 200, 40):
         numbers = range(first, first + 40)
@@ -277,7 +271,6 @@ def test_runs_that_judge_the_same_articles_at_once_share_their_rows():
 
 @pytest.mark.django_db(transaction=True)
 def test_pruning_takes_no_article_from_a_run_that_sees_it_again(settings):
-    need_several_writers()
     settings.HISTORY_MAX_COUNT = 1
     long_ago = timezone.now() - timedelta(days=30)
     for number in range(10):
@@ -290,53 +283,35 @@ def test_pruning_takes_no_article_from_a_run_that_sees_it_again(settings):
         assert len(records.analysis_of(Analysis.objects.get(pk=kept)).judged) == 30
 
 
-SETTINGS_OF_A_FILE = """
-from tests.settings import *
-
-DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
-"""
-
-
-@pytest.fixture(params=["postgresql", "an SQLite file"])
-def real_database(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The environment of a test run on a server, or on a file with several connections."""
-    if request.param == "postgresql":
-        return {"DATABASE_URL": request.getfixturevalue("postgres_url"), "DJANGO_SETTINGS_MODULE": "tests.settings"}
-    (tmp_path / "settings_of_a_file.py").write_text(SETTINGS_OF_A_FILE)
-    return {"DATABASE_URL": "", "DJANGO_SETTINGS_MODULE": "settings_of_a_file", "PYTHONPATH": str(tmp_path)}
-
-
-def test_all_of_it_holds_on_real_databases(real_database, tmp_path):
-    """The tests of history once more, the ones with several writers included."""
+def test_all_of_it_holds_on_postgres_too(postgres_url, tmp_path):
     run_again(
         "test_keep_history.py",
         "test_prune_history.py",
         "test_forget_a_company.py",
         "test_query_counts.py",
-        database=real_database,
+        url=postgres_url,
         directory=tmp_path,
     )
 
 
-@pytest.mark.parametrize("real_database", ["postgresql"], indirect=True)
-def test_what_is_run_and_shown_holds_on_a_real_database(real_database, tmp_path):
+def test_what_is_run_and_shown_holds_on_postgres_too(postgres_url, tmp_path):
     run_again(
         "test_run_analyses.py",
         "test_take_over_a_run.py",
         "test_dashboard_api.py",
         "test_browse_the_admin.py",
-        database=real_database,
+        url=postgres_url,
         directory=tmp_path,
     )
 
 
-def run_again(*files: str, database: dict[str, str], directory: Path) -> None:
+def run_again(*files: str, url: str, directory: Path) -> None:
     """Run files of tests once more, all but those that run files again, none of them skipped."""
     root = Path(__file__).parent
     paths = [str(root / name) for name in files]
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-k", "not real_database", *paths]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-k", "not on_postgres_too", *paths]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment |= {"DATA_DIR": str(directory), "REDIS_URL": "", **database}
+    environment |= {"DATA_DIR": str(directory), "REDIS_URL": "", "DATABASE_URL": url}
 
     done = subprocess.run(
         command, cwd=root.parent, env=environment, capture_output=True, text=True, timeout=540, check=False

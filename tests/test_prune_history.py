@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from dashboard import history, records, selectors, services
 from dashboard.models import Analysis, Article, Company, JudgedArticle
-from tests.histories import analysis, at_once, judged, need_several_writers
+from tests.histories import analysis, at_once, judged
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("successes_are_counted")]
 
@@ -252,7 +252,6 @@ def test_the_command_says_what_went(capsys):
 
 @pytest.mark.django_db(transaction=True)
 def test_pruning_twice_at_once_is_pruning_once():
-    need_several_writers()
     for number in range(40):
         keep(20 - number / 10, number)
 
