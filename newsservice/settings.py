@@ -551,6 +551,11 @@ else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted server costs no request
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
+        # A host that vanishes does not even hang up: half a minute of silence ends a connection, whether a question is
+        # still on its way to it (else retried for a quarter of an hour) or its answer is awaited (else for two hours).
+        "tcp_user_timeout": 30_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 10,
         "pool": {
             "min_size": 1,
             "max_size": AT_ONCE + 4,

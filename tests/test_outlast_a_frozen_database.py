@@ -1,7 +1,10 @@
-"""PostgreSQL stopped in its tracks: every call of the API answers within its time, and all is well once it goes on."""
+"""PostgreSQL stopped in its tracks, or gone: every call of the API answers in time, and all is well afterwards."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from tests.processes import MANAGE, Service, migrate, running
+from tests.processes import MANAGE, ROOT, Service, environment, migrate, running
 from tests.servers import frozen_postgres, stopped_postgres, wait_until
 
 DATABASE_SECONDS = 1
@@ -114,3 +117,26 @@ def test_health_asks_neither_redis_nor_the_database(tmp_path, postgres_url, data
                 time.sleep(0.2)
         assert answer.json()["redis_connected"] is False  # seen behind its back
         redis.thaw()
+
+
+CONNECTED = """
+import json, os, socket
+import django
+django.setup()
+from django.db import connection
+connection.ensure_connection()
+peer = socket.socket(fileno=os.dup(connection.connection.fileno()))
+print(json.dumps([peer.getsockopt(*option) for option in (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+    *((socket.IPPROTO_TCP, option) for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_USER_TIMEOUT)),
+)]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems name these options otherwise, or have none.")
+@pytest.mark.parametrize(("said", "kept"), [("", [1, 10, 10, 30_000]), ("?tcp_user_timeout=9000", [1, 10, 10, 9000])])
+def test_a_connection_to_a_host_that_vanishes_ends_by_itself(tmp_path, database_url, said, kept):
+    variables = environment(tmp_path, DATABASE_URL=database_url + said, DJANGO_SETTINGS_MODULE="newsservice.settings")
+    script = subprocess.run([sys.executable, "-c", CONNECTED], cwd=ROOT, env=variables, capture_output=True, text=True)
+    assert script.returncode == 0, script.stderr
+    assert json.loads(script.stdout.splitlines()[-1]) == kept

@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from celery import Celery
 from celery.beat import Scheduler
+from django.db import OperationalError, connection
 from django_celery_beat.models import PeriodicTask
 from kombu.utils.imports import symbol_by_name
 
@@ -57,6 +58,38 @@ def test_beat_sends_each_entry_at_its_interval(start_beat):
             sent += sent_by(beat)
 
     assert sent == Counter({entry.task: 3600 // entry.seconds if entry.seconds else 1 for entry in ENTRIES})
+
+
+def refuse(*args: object) -> None:
+    raise OperationalError("the database is away")
+
+
+def test_beat_goes_on_while_the_database_is_away(start_beat):
+    with time_machine.travel(NIGHT, tick=False) as clock:
+        beat = start_beat()
+        sent_by(beat)
+        with connection.execute_wrapper(refuse):
+            clock.shift(600)  # past the time after which it reads all entries anew, changed or not
+            due = Counter(entry.task for entry in ENTRIES if entry.seconds and entry.seconds <= 600)
+            assert sent_by(beat) == due
+            assert sent_by(beat) == Counter()
+
+        PeriodicTask.objects.filter(task="dashboard.tasks.sweep_runs").update(enabled=False)
+        clock.shift(30)
+        # The entries are read anew; no row knows what was sent meanwhile, to tasks that could do nothing.
+        assert sent_by(beat) == due - Counter(["dashboard.tasks.sweep_runs"])
+
+
+def test_a_beat_that_starts_while_the_database_is_away_takes_up_the_schedule_later(start_beat):
+    with time_machine.travel(NIGHT, tick=False) as clock:
+        with connection.execute_wrapper(refuse):
+            beat = start_beat()
+            assert sent_by(beat) == Counter()
+
+        clock.shift(5)
+        assert sent_by(beat) == Counter()
+        clock.shift(15)
+        assert sent_by(beat) == Counter(["dashboard.tasks.schedule_companies"])
 
 
 def test_beat_goes_on_at_once_when_the_clock_is_set_back(start_beat):
