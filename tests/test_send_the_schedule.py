@@ -17,7 +17,7 @@ from kombu.utils.imports import symbol_by_name
 
 from dashboard.schedules import ENTRIES, sync_schedule
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)  # beat closes connections that grow old
 
 NIGHT = datetime(2026, 11, 22, 3, 30, tzinfo=ZoneInfo("Asia/Seoul"))  # half an hour before pruning
 AHEAD = NIGHT + timedelta(hours=2)
@@ -31,7 +31,15 @@ def start_beat(settings) -> Iterator[Callable[[], Scheduler]]:
     app.conf.update(timezone=settings.CELERY_TIMEZONE, result_expires=None)
     with time_machine.travel(NIGHT, tick=False):
         sync_schedule()
-    yield lambda: symbol_by_name(settings.CELERY_BEAT_SCHEDULER)(app=app)
+    beats: list[Scheduler] = []
+
+    def start() -> Scheduler:
+        beats.append(symbol_by_name(settings.CELERY_BEAT_SCHEDULER)(app=app))
+        return beats[-1]
+
+    yield start
+    for beat in beats:
+        beat._finalize.cancel()  # at the end of the process it would write to tables that are gone
     app.close()
 
 
