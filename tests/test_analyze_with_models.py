@@ -82,6 +82,7 @@ def let_stay_fresh_end(monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> No
     monkeypatch.setattr(cache.time, "time", lambda: now() + seconds)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_keywords_said_in_a_models_stead_is_not_kept_as_its_word(
     sick: Sick, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,7 @@ CLOSED = [(401, "AUTHENTICATION_ERROR"), (403, "PERMISSION_DENIED")]
 NOWHERE = (404, "NOT_FOUND")
 MAKE_FUZZ = int(re.findall(r"^FUZZ_EXAMPLES \?= (\d+)$", Path("Makefile").read_text(), re.MULTILINE)[0])
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(60 + 2 * EXAMPLES)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(60 + 2 * EXAMPLES)]
 schema = schemathesis.openapi.from_wsgi("/api/v1/schema", application)
 sent: list[int] = []
 
