@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import psycopg
 import pytest
 from django.core.cache import cache
 from django.db.models import Count
@@ -22,7 +21,7 @@ from newsservice.settings import redis_cache
 from search import cache as answers
 from search import providers, store
 from system import probes
-from tests.cluster import Cluster, running_cluster
+from tests.cluster import Cluster, create_database, make_tables, running_cluster
 from tests.servers import RedisServer, ServerMissing, postgres
 from tests.stand_ins import NaverStandIn, news_item
 
@@ -181,13 +180,16 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_url: str) -> str:
     """An empty database of the test's own: what another test's service watched would be analysed too."""
-    name = f"own{uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return postgres_url.rpartition("/")[0] + f"/{name}"
+    return create_database(postgres_url, f"own{uuid4().hex}")
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory, postgres_url: str) -> str:
+    return make_tables(tmp_path_factory.mktemp("tables"), postgres_url)
 
 
 @pytest.fixture
-def cluster(tmp_path, naver, redis_server, postgres_url) -> Iterator[Cluster]:
-    with running_cluster(tmp_path, naver, redis_server, postgres_url) as cluster:
+def cluster(tmp_path, naver, redis_server, postgres_url, tables) -> Iterator[Cluster]:
+    database_url = create_database(postgres_url, f"cluster{uuid4().hex}", template=tables)
+    with running_cluster(tmp_path, naver, redis_server, database_url) as cluster:
         yield cluster

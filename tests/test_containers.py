@@ -109,7 +109,6 @@ def test_a_container_that_answers_to_other_names_is_healthy(tmp_path, hosts):
         "DJANGO_CSRF_TRUSTED_ORIGINS": "https://news.example.com",
     }
     migrate(tmp_path, **closed)
-    migrate(tmp_path, **closed)
     with running(tmp_path, [sys.executable, "-m", "gunicorn"], until="http://", **closed) as service:
         asked = environment(tmp_path, PORT=service.url.rpartition(":")[2], **closed)
         ask_health = [sys.executable, str(ROOT / "containers/healthy.py")]
