@@ -91,12 +91,18 @@ def rename_in_the_admin(client, admin_client, company: Company) -> int:
     return admin_client.post(path, {"name": "두빛전자", "aliases": "볕들"}).status_code
 
 
-@pytest.mark.parametrize("rename", [rename_over_the_api, rename_in_the_admin])
-def test_what_is_cached_under_a_name_goes_with_the_name_and_nothing_else(client, admin_client, naver, rename):
+def ask_for_it_and_another(client) -> Company:
+    """Have answers kept of a company, by its alias, and of another; return the company."""
     company = Company.objects.create(name="한빛전자", aliases=["볕들"])
     for name in ("볕들", "가람은행"):
         client.post(f"/api/v1/search/companies/{name}/analyze")
         client.post(f"/api/v1/search/companies/{name}", {"sort": "date"}, format="json")
+    return company
+
+
+@pytest.mark.parametrize("rename", [rename_over_the_api, rename_in_the_admin])
+def test_what_is_cached_under_a_name_goes_with_the_name_and_nothing_else(client, admin_client, naver, rename):
+    company = ask_for_it_and_another(client)
     assert rename(client, admin_client, company) in (200, 302)
 
     cached = client.get("/api/v1/dashboard/cache/info").json()["companies"]
@@ -106,10 +112,7 @@ def test_what_is_cached_under_a_name_goes_with_the_name_and_nothing_else(client,
 
 @pytest.mark.parametrize("delete", [delete_over_the_api, delete_in_the_admin, delete_as_chosen])
 def test_what_is_cached_of_a_company_goes_with_it_and_nothing_else(client, admin_client, naver, delete):
-    company = Company.objects.create(name="한빛전자", aliases=["볕들"])
-    for name in ("볕들", "가람은행"):
-        client.post(f"/api/v1/search/companies/{name}/analyze")
-        client.post(f"/api/v1/search/companies/{name}", {"sort": "date"}, format="json")
+    company = ask_for_it_and_another(client)
     assert delete(client, admin_client, company) in (204, 302)
 
     cached = client.get("/api/v1/dashboard/cache/info").json()["companies"]
