@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,12 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
+
+def pytest_xdist_setupnodes() -> None:
+    """Let each worker make a directory of its own (tests/settings.py): what it counts and spends is no other's."""
+    for name in ("DATA_DIR", "PROMETHEUS_MULTIPROC_DIR"):
+        del os.environ[name]
 
 
 @pytest.fixture(autouse=True)

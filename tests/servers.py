@@ -11,7 +11,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from random import randrange
 
 import psutil
 import redis
@@ -21,10 +23,24 @@ class ServerMissing(Exception):
     """A server program is not on this machine."""
 
 
+# Below what the system gives to whoever asks for any port, so that none is taken before its server listens, or while
+# that is down; each process of the run has its own, and another run begins elsewhere.
+_ports = count(20_000 + 1_500 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) + randrange(1_000))
+
+
 def free_port() -> int:
+    """Return a port that nothing listens on, and that is not told again."""
+    return next(port for port in _ports if not _is_taken(port))
+
+
+def _is_taken(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 class RedisServer:

@@ -7,7 +7,7 @@ from pathlib import Path
 from newsservice import env
 
 env.read_dotenv = lambda *paths: None
-if "DATA_DIR" not in os.environ:  # as it is for the workers of this run
+if "DATA_DIR" not in os.environ:
     directory = tempfile.TemporaryDirectory(prefix="news-service-tests-")  # until this process ends
     os.environ["DATA_DIR"] = directory.name
 # Threads of torch that wait yield their core: several processes with models share few.
