@@ -6,7 +6,7 @@ Two random classifiers in the shape of klue/roberta-base and invented articles o
 turns on the same articles, round after round; the best round of each counts, since other processes can only
 slow one down. `of floor` compares with the time that the pair's matrix products alone would take at the peak of large
 products in the same numbers, measured right before, since processors change their pace: the middle of the rounds. The
-old service read one text at a time, in float32. Ways that take minutes are timed on fewer articles, and it says so.
+old service read one text at a time, in float32. Padding takes minutes and is timed on fewer articles, and it says so.
 bfloat16 is timed only where the processor multiplies it. `default` is what a service with ML_PRECISION=auto computes
 in: where the processor multiplies int8, a copy that agrees on 99 % of texts answers for its original; `uncopied` is
 that without a copy. Agreement on random weights is the hard case; --trained measures it on a pair of one's own.
@@ -161,7 +161,7 @@ def _plain_ways(models_dir: Path, articles: Sequence[str], *, few: int) -> list[
 
     some = min(len(articles), 3 * few)
     return [
-        Way(name="old service: one at a time", judge=one_by_one, articles=some),
+        Way(name="old service: one at a time", judge=one_by_one, articles=len(articles)),
         Way(name="pipeline, batches of 16", judge=run(batch_size=16), articles=some),
         Way(name="padded to 512, batches of 8", judge=run(batch_size=8, padding="max_length"), articles=few),
     ]
@@ -237,7 +237,7 @@ def _describe(way: Way, rounds: Sequence[Round], operations: float) -> dict[str,
 
 
 def _ratios(rows: Sequence[dict[str, Any]], precisions: Sequence[str]) -> dict[str, float | None]:
-    """Return the claims, of articles a second: the fewer of the slow ways are a fair sample of the others' lengths."""
+    """Return the claims, of articles a second. The few that are padded to 512 all take the same time."""
     import torch
 
     from mlcore.precision import choose_precision

@@ -24,7 +24,7 @@ from mlcore.batching import plan_batches
 from mlcore.cores import own_cores
 from mlcore.errors import ModelInvalid
 from mlcore.labels import LABELS
-from mlcore.network import TEXTS_PER_BATCH, TOKENS_PER_BATCH, describe_device, load_network, refusing
+from mlcore.network import TEXTS_PER_BATCH, describe_device, load_network, refusing
 from mlcore.registry import Model
 from mlcore.types import Axis, Method, Prediction
 from newsservice.metrics import INFERENCE_BATCHES, INFERENCE_SECONDS, INFERENCE_TOKENS
@@ -61,7 +61,7 @@ class TransformerClassifier:
         self.device_name = describe_device(self._network.device)
         self.precision = self._network.precision
         self.max_texts = max_texts or TEXTS_PER_BATCH[self._network.device.type]
-        self.max_tokens = TOKENS_PER_BATCH[self._network.device.type]
+        self.max_tokens = self._network.tokens_per_batch
         with refusing(model, "it fails on a sentence"):
             self._longest = min(self._network.longest, self._tokenizer.model_max_length)
             self._check()
