@@ -24,6 +24,12 @@ def own_cores() -> int:
     return max(1, available_cores() // _sharers)
 
 
+def model_threads(wanted: int) -> int:
+    """Return how many threads all models together take: those wanted, else OMP_NUM_THREADS, else own_cores()."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return wanted or (int(said) if said.isdecimal() else 0) or own_cores()
+
+
 def available_cores(*, cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
     """Return the number of cores, at least 1; a share is rounded up.
 

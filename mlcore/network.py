@@ -35,10 +35,9 @@ transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 LONGEST_TEXT = 512  # tokens; a longer text is cut
-# Of one batch. On two CPU cores 256 to 1,024 are equally good, 128 and 2,048 clearly worse; in int8, for which memory
-# brings matrices too slowly, 1,536 are 2 to 3 % faster than 1,024; with AMX 2,048 are a third faster in bfloat16.
+# Of one batch. On two CPU cores 256 to 1,024 are equally good, 128 and 2,048 clearly worse; with AMX, to which memory
+# brings matrices too slowly, 2,048 are a third faster in bfloat16 than 1,024.
 TOKENS_PER_BATCH = {"cpu": 2048 if multiplies_tiles() else 1024, "mps": 4096, "cuda": 16_384}
-INT8_TOKENS_PER_BATCH = max(TOKENS_PER_BATCH["cpu"], 1536)
 # Articles that about fill those tokens on a GPU; where texts are longer, fewer do.
 TEXTS_PER_BATCH = {"cpu": 32, "mps": 64, "cuda": 256}
 _NUMBER = re.compile(r"\.\d+\.")  # of a layer, in a tensor's name
@@ -52,7 +51,6 @@ class Network:
     precision: Precision
     device: torch.device
     vocabulary: int  # token ids are below
-    tokens_per_batch: int  # which it is fastest with
     longest: int  # tokens it can read
     padding: int  # token id of nothing
     classes: int
@@ -199,7 +197,6 @@ def _pack(config: Any, shape: Shape, tensors: Tensors, *, make_dense: MakeDense,
         run=Encoder(shape, tensors, make_dense=make_dense),
         precision=precision,
         device=torch.device("cpu"),
-        tokens_per_batch=INT8_TOKENS_PER_BATCH if precision == "int8" else TOKENS_PER_BATCH["cpu"],
         vocabulary=len(tensors["word"]),
         longest=min(LONGEST_TEXT, len(tensors["position"]) - unused),
         padding=config.pad_token_id or 0,
@@ -222,7 +219,6 @@ def _load_padded(model: Model, *, device: torch.device, precision: Precision) ->
         run=Padded(module, device=device),
         precision=precision,
         device=device,
-        tokens_per_batch=TOKENS_PER_BATCH[device.type],
         vocabulary=module.get_input_embeddings().num_embeddings,
         longest=_count_positions(module),
         padding=module.config.pad_token_id or 0,

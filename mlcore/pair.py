@@ -8,14 +8,17 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from mlcore import registry
 from mlcore.batching import Batcher
+from mlcore.cores import model_threads
 from mlcore.errors import InferenceTimeout, ModelInvalid, ModelsUnavailable, TextRefused
 from mlcore.keyword import KeywordClassifier, explain, keyword_classifier
+from mlcore.parallel import run_at_once
 from mlcore.types import AXES, Axis, Judgement, Prediction
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ class Pair:
         self.refused: dict[Axis, ModelInvalid] = {}
         for axis in AXES:
             self._load(axis)
+        self._is_on_cpu = all(model.device_name == "cpu" for model in self.models.values())
+        self._threads = model_threads(settings.TORCH_NUM_THREADS)
         self._shares_tokens = len(self.models) == len(AXES) and self.models["category"].shares_tokens_with(
             self.models["sentiment"]
         )
@@ -111,7 +116,9 @@ class Pair:
         return [Tokens(ids={axis: ids[place] for axis, ids in by_axis.items()}) for place in range(len(texts))]
 
     def _infer(self, batch: Sequence[Tokens]) -> list[dict[Axis, Row | None]]:
-        rows = {axis: model.infer([tokens.ids[axis] for tokens in batch]) for axis, model in self.models.items()}
+        calls = [partial(model.infer, [tokens.ids[axis] for tokens in batch]) for axis, model in self.models.items()]
+        found = run_at_once(calls, threads=self._threads) if self._is_on_cpu else [call() for call in calls]
+        rows = dict(zip(self.models, found, strict=True))
         return [{axis: rows[axis][place] for axis in rows} for place in range(len(batch))]
 
     def _name(
@@ -181,7 +188,7 @@ def load_model(
         stand_in=stand_in,
         precision=precision or settings.ML_PRECISION,
         max_texts=settings.ML_BATCH_SIZE,
-        threads=settings.TORCH_NUM_THREADS,
+        threads=model_threads(settings.TORCH_NUM_THREADS),
     )
 
 

@@ -1,7 +1,7 @@
 """Fine-tuned classifiers: tokenise, infer, name the classes.
 
-This, network.py and what that is built of are the only modules that import torch and transformers, and are imported
-only when a model is really to be loaded: the import alone takes seconds and 240 MB.
+This, network.py and what that is built of import torch and transformers, and are imported only when a model is really
+to be loaded: the import alone takes seconds and 240 MB. Besides, only parallel.py knows torch, once there are models.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from mlcore.batching import plan_batches
-from mlcore.cores import own_cores
 from mlcore.errors import ModelInvalid
 from mlcore.labels import LABELS
-from mlcore.network import TEXTS_PER_BATCH, describe_device, load_network, refusing
+from mlcore.network import TEXTS_PER_BATCH, TOKENS_PER_BATCH, describe_device, load_network, refusing
 from mlcore.registry import Model
 from mlcore.types import Axis, Method, Prediction
 from newsservice.metrics import INFERENCE_BATCHES, INFERENCE_SECONDS, INFERENCE_TOKENS
@@ -61,7 +60,7 @@ class TransformerClassifier:
         self.device_name = describe_device(self._network.device)
         self.precision = self._network.precision
         self.max_texts = max_texts or TEXTS_PER_BATCH[self._network.device.type]
-        self.max_tokens = self._network.tokens_per_batch
+        self.max_tokens = TOKENS_PER_BATCH[self._network.device.type]
         with refusing(model, "it fails on a sentence"):
             self._longest = min(self._network.longest, self._tokenizer.model_max_length)
             self._check()
@@ -166,12 +165,11 @@ class TransformerClassifier:
 def load_classifier(
     model: Model, *, stand_in: Model | None, precision: str, max_texts: int, threads: int
 ) -> TransformerClassifier:
-    """Load a model; `threads` of 0 means as many as this process's part of the cores.
+    """Load a model; `threads` is what this thread computes with from now on.
 
     `stand_in`: see load_network. Raises ModelInvalid where the model cannot be used.
     """
-    if threads or "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(threads or own_cores())
+    torch.set_num_threads(threads)
     return TransformerClassifier(model, stand_in=stand_in, precision=precision, max_texts=max_texts)
 
 

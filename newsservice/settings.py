@@ -368,7 +368,8 @@ INFERENCE_TIMEOUT = env_float(
 TORCH_NUM_THREADS = env_int(
     "TORCH_NUM_THREADS",
     0,
-    "Threads of a model on the CPU; 0: one for each core the process may use, which a worker's processes share.",
+    "Threads of the models on the CPU, all together; 0: as many as cores the process may use, which a worker's "
+    "processes share.",
 )
 
 # --- From here on: decided by us, not by the operator -------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import torch
@@ -27,6 +29,8 @@ from mlcore.types import Judgement
 from tests.models import TEXTS, edit_json, edit_weights, make_pair
 
 pytestmark = pytest.mark.django_db
+
+Run = Callable[[Sequence[Sequence[int]]], torch.Tensor]
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +87,22 @@ def test_how_many_texts_are_read_at_once_goes_by_the_device_or_a_setting(
     get_engine().classify(["주가가 크게 올랐다"] * 100)
 
     assert max(network.tried) == texts
+
+
+def test_both_models_read_a_batch_at_the_same_time(settings: Settings) -> None:
+    settings.TORCH_NUM_THREADS = 2
+    expected = get_engine().classify(TEXTS)
+    pair = get_engine()._pairs.current
+    assert pair
+    both = Barrier(2, timeout=60)  # which one after the other would not get past
+
+    def meet(run: Run, texts: Sequence[Sequence[int]]) -> torch.Tensor:
+        both.wait()
+        return run(texts)
+
+    for model in pair.models.values():
+        model._network = replace(model._network, run=partial(meet, model._network.run))
+    assert get_engine().classify(TEXTS) == expected
 
 
 def test_ten_thousand_texts_wait_as_texts_not_as_tokens(pristine: Path) -> None:

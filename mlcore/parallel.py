@@ -1,0 +1,43 @@
+"""Models that run at the same time, each on its part of the cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Thread
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def run_at_once(calls: Sequence[Callable[[], Result]], *, threads: int) -> list[Result]:
+    """Return what each call to torch does, once all have ended; raise what the first that failed raised.
+
+    Each has an equal part of the threads; where they do not divide, one call after the other has them all. What lies
+    between the large products, attention over one text above all, is too small to be worth dividing: on two cores two
+    models with a thread each take 10 % (bfloat16) to 13 % (int8) less time for a batch than in turn with two threads,
+    and half for a single text.
+    """
+    lanes = len(calls) if threads % len(calls) == 0 else 1
+    futures: list[Future[Result]] = [Future() for _ in calls]
+    running = [
+        # Fresh ones, which take 0.1 ms: kept, they would have to end with the models, and outlive no fork.
+        Thread(target=_run, args=(calls[lane::lanes], futures[lane::lanes], threads // lanes), daemon=True)
+        for lane in range(lanes)
+    ]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    return [future.result() for future in futures]
+
+
+def _run(calls: Sequence[Callable[[], Result]], futures: Sequence[Future[Result]], threads: int) -> None:
+    import torch  # is there where models are; alone it takes seconds
+
+    torch.set_num_threads(threads)  # of this thread
+    for call, future in zip(calls, futures, strict=True):
+        try:
+            future.set_result(call())
+        except BaseException as exc:  # noqa: BLE001  raised where the result is waited for
+            future.set_exception(exc)
