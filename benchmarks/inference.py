@@ -3,13 +3,14 @@
 python -m benchmarks.inference [--quick] [--json] [--trained DIR NAME]
 
 Two random classifiers in the shape of klue/roberta-base and invented articles of 70 tokens on average. All ways take
-turns on the same articles, round after round; the best round of each counts, since other processes can only
-slow one down. `of floor` compares with the time that the pair's matrix products alone would take at the peak of large
-products in the same numbers, measured right before, since processors change their pace: the middle of the rounds. The
-old service read one text at a time, in float32. Padding takes minutes and is timed on fewer articles, and it says so.
-bfloat16 is timed only where the processor multiplies it. `default` is what a service with ML_PRECISION=auto computes
-in: where the processor multiplies int8, a copy that agrees on 99 % of texts answers for its original; `uncopied` is
-that without a copy. Agreement on random weights is the hard case; --trained measures it on a pair of one's own.
+turns on the same articles, round after round; seconds are those of the best round of each, since other processes can
+only slow one down. `of floor` compares with the time that the pair's matrix products alone would take at the peak of
+large products in the same numbers, measured right before; since processors change their pace, it and the ratios of
+one way to another are the middle of the rounds'. The old service read one text at a time, in float32. Ways that take
+minutes are timed on fewer articles, and it says so. bfloat16 is timed only where the processor multiplies it.
+`default` is what a service with ML_PRECISION=auto computes in: where the processor multiplies int8, a copy that
+agrees on 99 % of texts answers for its original; `uncopied` is that without a copy. Agreement on random weights is
+the hard case; --trained measures it on a pair of one's own.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def measure(models_dir: Path, *, quick: bool, trained: tuple[Path, str] | None) 
             for precision in precisions
         },
         "ways": rows,
-        "ratios": _ratios(rows, precisions),
+        "ratios": _ratios(ways, rounds, rows, precisions),
         "latency_seconds": {precision: _latencies(precision, articles) for precision in precisions},
         "processes": {p: _in_a_process(models_dir, p) for p in precisions if p != "bfloat16" or not quick},
         "agreement_random": _agreement(NAME, articles, precisions),
@@ -236,24 +237,31 @@ def _describe(way: Way, rounds: Sequence[Round], operations: float) -> dict[str,
     }
 
 
-def _ratios(rows: Sequence[dict[str, Any]], precisions: Sequence[str]) -> dict[str, float | None]:
+def _ratios(
+    ways: Sequence[Way], rounds: dict[str, list[Round]], rows: Sequence[dict[str, Any]], precisions: Sequence[str]
+) -> dict[str, float | None]:
     """Return the claims, of articles a second. The few that are padded to 512 all take the same time."""
     import torch
 
     from mlcore.precision import choose_precision
 
-    speed = {row["way"]: row["articles"] / row["seconds"] for row in rows}
+    articles = {way.name: way.articles for way in ways}
     floor = {row["way"]: row["of_floor"] for row in rows}
     cpu = torch.device("cpu")
     default, uncopied = (f"engine {choose_precision(cpu, wanted='auto', has_copy=copied)}" for copied in (True, False))
-    old, padded = speed["old service: one at a time"], speed["padded to 512, batches of 8"]
+    old, padded = "old service: one at a time", "padded to 512, batches of 8"
+
+    def compare(way: str, other: str) -> float:
+        each = zip(rounds[way], rounds[other], strict=True)
+        return median(theirs.seconds / ours.seconds for ours, theirs in each) * articles[way] / articles[other]
+
     return {
         **{f"{p}_of_floor": floor.get(f"engine {p}") for p in PRECISIONS},
-        "default_vs_old": speed[default] / old,
-        "default_vs_padded_512": speed[default] / padded,
-        "uncopied_vs_old": speed[uncopied] / old,
-        "uncopied_vs_padded_512": speed[uncopied] / padded,
-        "int8_vs_old": speed["engine int8"] / old,
+        "default_vs_old": compare(default, old),
+        "default_vs_padded_512": compare(default, padded),
+        "uncopied_vs_old": compare(uncopied, old),
+        "uncopied_vs_padded_512": compare(uncopied, padded),
+        "int8_vs_old": compare("engine int8", old),
     }
 
 
