@@ -45,9 +45,9 @@ def measure(models_dir: Path, *, quick: bool) -> dict[str, Any]:
     turn = threading.Lock()
 
     def in_turn(texts: Sequence[str]) -> None:
+        tokens = pair._tokenise(texts)
         with turn:
-            for model in pair.models.values():
-                model.predict(texts)
+            pair._infer(tokens)
 
     articles = make_articles(models_dir, NAME, TEXTS * (16 if quick else 32))
     pair.classify(articles[:TEXTS])

@@ -15,8 +15,8 @@ def run_at_once(calls: Sequence[Callable[[], Result]], *, threads: int) -> list[
 
     Each has an equal part of the threads; where they do not divide, one call after the other has them all. What lies
     between the large products, attention over one text above all, is too small to be worth dividing: on two cores two
-    models with a thread each take 10 % (bfloat16) to 13 % (int8) less time for a batch than in turn with two threads,
-    and half for a single text.
+    models with a thread each take 6 % (float32) to 15 % (int8) less time for 100 articles than in turn with two
+    threads, and half for one in int8 (`python -m benchmarks.inference` before and after).
     """
     lanes = len(calls) if threads % len(calls) == 0 else 1
     futures: list[Future[Result]] = [Future() for _ in calls]
@@ -35,7 +35,7 @@ def run_at_once(calls: Sequence[Callable[[], Result]], *, threads: int) -> list[
 def _run(calls: Sequence[Callable[[], Result]], futures: Sequence[Future[Result]], threads: int) -> None:
     import torch  # is there where models are; alone it takes seconds
 
-    torch.set_num_threads(threads)  # of this thread
+    torch.set_num_threads(threads)  # of this thread, and of any that starts later and does not set its own
     for call, future in zip(calls, futures, strict=True):
         try:
             future.set_result(call())
