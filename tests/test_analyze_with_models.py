@@ -24,6 +24,7 @@ from search import cache, services
 from search.cache import Answer
 from search.services import Options, analyze_company
 from search.types import Analysis
+from tests.servers import wait_until
 from tests.stand_ins import NaverStandIn
 
 pytestmark = pytest.mark.django_db
@@ -96,10 +97,7 @@ def test_what_keywords_said_in_a_models_stead_is_not_kept_as_its_word(
     assert set(methods(analyze(sort="date").value)) == {"model"}
     let_stay_fresh_end(monkeypatch, seconds=settings.EMPTY_CACHE_SECONDS)
     analyze()  # stale, and made anew
-    deadline = time.monotonic() + 10
-    while "keyword" in methods(analyze().value):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: "keyword" not in methods(analyze().value))
 
 
 def test_history_keeps_apart_what_keywords_said_in_a_models_stead(sick: Sick) -> None:

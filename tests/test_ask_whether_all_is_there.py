@@ -22,7 +22,7 @@ from dashboard import selftest, workers
 from system import keys, probes
 from system.models import ApiKey
 from tests.processes import MANAGE, environment, migrate, running
-from tests.servers import free_port
+from tests.servers import free_port, wait_until
 
 READY = "/api/v1/system/ready"
 INTEGRATION = "/api/v1/system/test/integration"
@@ -267,7 +267,7 @@ def test_a_task_goes_through_the_broker_and_frozen_servers_are_told_in_time(clus
     ready = requests.get(f"{system}/ready", timeout=30).json()
     assert ready["checks"]["workers"]["status"] == "failed"
     worker = cluster.start_worker()
-    _wait(lambda: requests.get(f"{system}/ready", timeout=30).json()["status"] == "ready")
+    wait_until(lambda: requests.get(f"{system}/ready", timeout=30).json()["status"] == "ready")
 
     answer = requests.get(f"{system}/test/integration", timeout=70).json()
     assert answer["status"] == "success", answer
@@ -285,10 +285,3 @@ def test_a_task_goes_through_the_broker_and_frozen_servers_are_told_in_time(clus
         "broker",
     }
     assert took < 20
-
-
-def _wait(condition) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

@@ -118,7 +118,7 @@ def test_a_refusal_of_the_provider_keeps_its_meaning(client, naver: NaverStandIn
 
 def test_a_provider_too_slow_is_a_504(client, naver, settings):
     settings.PROVIDER_READ_SECONDS = 0.2
-    naver.delay = 1
+    naver.delay = 5
     refused(client.post(NEWS, {"query": "한빛전자"}, format="json"), 504, "PROVIDER_TIMEOUT")
 
 

@@ -90,10 +90,10 @@ def test_two_are_timed_in_turn_and_each_at_its_best():
             time.sleep(next(self.seconds))
             return super().predict(texts)
 
-    original, copy = time_in_turn([Disturbed("original", 0.5, 0.3, 0.5), Disturbed("copy", 1.0, 0.1, 1.0)], ["a"])
+    original, copy = time_in_turn([Disturbed("original", 1.2, 0.8, 1.2), Disturbed("copy", 2.0, 0.1, 2.0)], ["a"])
 
     assert passes == ["original", "copy"] * 3
-    assert 2 < original < 3.4 < copy < 10
+    assert 1 / 1.2 < original < 1 / 0.8 < copy < 10
 
 
 def test_a_label_that_does_not_exist_is_refused():

@@ -99,12 +99,13 @@ def test_a_database_that_was_away_for_long_is_asked_as_soon_as_it_is_back(servic
         away_until = time.monotonic() + 17  # seconds after 1, 3, 7 and 15 there would be a try, and no other before 31
         while time.monotonic() < away_until:
             assert status() == 503
-    wait_until(lambda: status() == 200, seconds=8)
+    wait_until(lambda: status() == 200, seconds=11)
 
 
 def test_health_asks_neither_redis_nor_the_database(tmp_path, postgres_url, database_url, redis):
     variables = {"DATABASE_URL": database_url, "REDIS_URL": redis.url, "BACKGROUND": "embedded"}
     migrate(tmp_path, **variables)
+    variables["DATABASE_SECONDS"] = "30"
     with running(tmp_path, [*MANAGE, "serve", "--no-analysis"], **variables) as service:
         assert requests.get(f"{service.url}/health", timeout=60).json()["redis_connected"] is True
         with frozen_postgres(postgres_url):
@@ -113,7 +114,7 @@ def test_health_asks_neither_redis_nor_the_database(tmp_path, postgres_url, data
                 started = time.monotonic()
                 answer = requests.get(f"{service.url}/health", timeout=60)
                 assert (answer.status_code, answer.json()["status"]) == (200, "healthy")
-                assert time.monotonic() - started < 4  # the database alone would cost five
+                assert time.monotonic() - started < 20  # the database alone would cost thirty
                 time.sleep(0.2)
         assert answer.json()["redis_connected"] is False  # seen behind its back
         redis.thaw()

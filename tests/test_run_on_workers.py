@@ -153,7 +153,7 @@ def test_a_worker_follows_a_switch_of_models_and_no_run_fails(tmp_path, cluster,
 
     def run_until_judged_by(pair: str) -> None:
         """Keep a few runs queued, as a busy service has them, until the newest was judged by the pair."""
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while not (rows := cluster.rows(JUDGED_BY)) or rows[-1] != (pair,):
             assert time.monotonic() < deadline, rows[-3:]
             trigger(cluster, next(waiting))

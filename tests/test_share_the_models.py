@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +11,7 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from mlcore.batching import Batcher
+from tests.servers import wait_until
 
 
 class Runner:
@@ -23,7 +23,7 @@ class Runner:
         self.may_run.set()
 
     def __call__(self, items: Sequence[int]) -> list[int]:
-        self.may_run.wait(10)
+        self.may_run.wait(300)
         self.batches.append(list(items))
         if 13 in items:
             raise ValueError("thirteen")
@@ -47,17 +47,10 @@ def batcher(runner: Runner) -> Iterator[Batcher[int, int]]:
     batcher.close()
 
 
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
 def test_each_item_gets_its_own_answer_in_order(batcher: Batcher[int, int]) -> None:
     with ThreadPoolExecutor(max_workers=16) as pool:
         questions = [list(range(start * 100, start * 100 + 30)) for start in range(1, 40)]
-        answers = list(pool.map(lambda items: batcher.submit(items, timeout=10), questions))
+        answers = list(pool.map(lambda items: batcher.submit(items, timeout=60), questions))
 
     assert answers == [[-item for item in items] for items in questions]
 
@@ -68,7 +61,7 @@ def test_no_items_get_no_answers_and_start_no_thread(batcher: Batcher[int, int],
 
 
 def test_a_batch_holds_no_more_than_it_may(batcher: Batcher[int, int], runner: Runner) -> None:
-    batcher.submit(list(range(100, 150)), timeout=10)
+    batcher.submit(list(range(100, 150)), timeout=60)
 
     assert max(map(len, runner.batches)) == 4  # 40 in all, 10 each
 
@@ -76,7 +69,7 @@ def test_a_batch_holds_no_more_than_it_may(batcher: Batcher[int, int], runner: R
 def test_an_item_larger_than_a_batch_is_one_of_its_own(runner: Runner) -> None:
     batcher = Batcher(runner, size=lambda item: item, max_items=8, max_size=40, max_waiting=100)
 
-    assert batcher.submit([5, 500, 7], timeout=10) == [-5, -500, -7]
+    assert batcher.submit([5, 500, 7], timeout=60) == [-5, -500, -7]
     assert [500] in runner.batches
     batcher.close()
 
@@ -84,10 +77,10 @@ def test_an_item_larger_than_a_batch_is_one_of_its_own(runner: Runner) -> None:
 def test_what_waits_together_is_run_together_whoever_asked(batcher: Batcher[int, int], runner: Runner) -> None:
     runner.may_run.clear()
     with ThreadPoolExecutor(max_workers=5) as pool:
-        first = pool.submit(batcher.submit, [100], timeout=10)
-        wait_for(lambda: not batcher._queue and batcher._pushed == 1)
-        rest = [pool.submit(batcher.submit, [number], timeout=10) for number in range(101, 105)]
-        wait_for(lambda: len(batcher._queue) == 4)
+        first = pool.submit(batcher.submit, [100], timeout=60)
+        wait_until(lambda: not batcher._queue and batcher._pushed == 1)
+        rest = [pool.submit(batcher.submit, [number], timeout=60) for number in range(101, 105)]
+        wait_until(lambda: len(batcher._queue) == 4)
         runner.may_run.set()
         assert [task.result() for task in [first, *rest]] == [[-number] for number in range(100, 105)]
 
@@ -97,10 +90,10 @@ def test_what_waits_together_is_run_together_whoever_asked(batcher: Batcher[int,
 def test_five_texts_do_not_wait_for_the_five_hundred_of_another(batcher: Batcher[int, int], runner: Runner) -> None:
     runner.may_run.clear()
     with ThreadPoolExecutor(max_workers=2) as pool:
-        many = pool.submit(batcher.submit, list(range(1000, 1090)), timeout=10)
-        wait_for(lambda: batcher._pushed == 90)
-        few = pool.submit(batcher.submit, list(range(1, 6)), timeout=10)
-        wait_for(lambda: batcher._pushed == 95)
+        many = pool.submit(batcher.submit, list(range(1000, 1090)), timeout=60)
+        wait_until(lambda: batcher._pushed == 90)
+        few = pool.submit(batcher.submit, list(range(1, 6)), timeout=60)
+        wait_until(lambda: batcher._pushed == 95)
         runner.may_run.set()
         assert few.result() == [-1, -2, -3, -4, -5]
         assert len(many.result()) == 90
@@ -113,17 +106,17 @@ def test_five_texts_do_not_wait_for_the_five_hundred_of_another(batcher: Batcher
 def test_a_fault_over_one_item_is_that_items_alone(batcher: Batcher[int, int], runner: Runner) -> None:
     runner.may_run.clear()
     with ThreadPoolExecutor(max_workers=3) as pool:
-        holding = pool.submit(batcher.submit, [1], timeout=10)
-        wait_for(lambda: not batcher._queue and batcher._pushed == 1)
-        bad = pool.submit(batcher.submit, [12, 13], timeout=10)
-        good = pool.submit(batcher.submit, [14], timeout=10)
-        wait_for(lambda: len(batcher._queue) == 3)
+        holding = pool.submit(batcher.submit, [1], timeout=60)
+        wait_until(lambda: not batcher._queue and batcher._pushed == 1)
+        bad = pool.submit(batcher.submit, [12, 13], timeout=60)
+        good = pool.submit(batcher.submit, [14], timeout=60)
+        wait_until(lambda: len(batcher._queue) == 3)
         runner.may_run.set()
         outcome, fault = bad.result()
         assert (holding.result(), good.result(), outcome) == ([-1], [-14], -12)
 
     assert isinstance(fault, ValueError)
-    assert batcher.submit([15], timeout=10) == [-15]  # the thread lives on
+    assert batcher.submit([15], timeout=60) == [-15]  # the thread lives on
 
 
 def test_who_waits_too_long_is_told_so_and_what_was_not_begun_is_dropped(
@@ -131,13 +124,13 @@ def test_who_waits_too_long_is_told_so_and_what_was_not_begun_is_dropped(
 ) -> None:
     runner.may_run.clear()
     with ThreadPoolExecutor(max_workers=1) as pool:
-        holding = pool.submit(batcher.submit, [1], timeout=10)
-        wait_for(lambda: not batcher._queue and batcher._pushed == 1)
+        holding = pool.submit(batcher.submit, [1], timeout=60)
+        wait_until(lambda: not batcher._queue and batcher._pushed == 1)
         with pytest.raises(TimeoutError):
             batcher.submit([2, 3], timeout=0.05)
         runner.may_run.set()
         assert holding.result() == [-1]
-    assert batcher.submit([4], timeout=10) == [-4]
+    assert batcher.submit([4], timeout=60) == [-4]
 
     assert runner.order == [1, 4]
 
@@ -148,21 +141,24 @@ def test_whatever_ends_a_wait_drops_what_was_not_begun(batcher: Batcher[int, int
     def end(*args: object) -> None:
         raise SoftTimeLimitExceeded
 
+    def ask_and_be_ended() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        batcher.submit([2, 3], timeout=60)
+
     runner.may_run.clear()
     before = signal.signal(signal.SIGALRM, end)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        holding = pool.submit(batcher.submit, [1], timeout=10)
-        wait_for(lambda: not batcher._queue and batcher._pushed == 1)
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        holding = pool.submit(batcher.submit, [1], timeout=60)
+        wait_until(lambda: not batcher._queue and batcher._pushed == 1)
         try:
             with pytest.raises(SoftTimeLimitExceeded):
-                batcher.submit([2, 3], timeout=10)
+                ask_and_be_ended()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         runner.may_run.set()
         assert holding.result() == [-1]
-    assert batcher.submit([4], timeout=10) == [-4]
+    assert batcher.submit([4], timeout=60) == [-4]
 
     assert runner.order == [1, 4]
 
@@ -171,8 +167,8 @@ def test_more_than_may_wait_waits_outside(runner: Runner) -> None:
     batcher = Batcher(runner, size=lambda item: 10, max_items=8, max_size=40, max_waiting=5)
     runner.may_run.clear()
     with ThreadPoolExecutor(max_workers=1) as pool:
-        many = pool.submit(batcher.submit, list(range(20, 60)), timeout=10)
-        wait_for(lambda: len(batcher._queue) == 5)
+        many = pool.submit(batcher.submit, list(range(20, 60)), timeout=60)
+        wait_until(lambda: len(batcher._queue) == 5)
         with pytest.raises(TimeoutError):
             batcher.submit([1], timeout=0.05)
         runner.may_run.set()
@@ -183,10 +179,10 @@ def test_more_than_may_wait_waits_outside(runner: Runner) -> None:
 def test_a_closed_batcher_ends_its_thread_and_answers_whoever_still_asks(
     batcher: Batcher[int, int], runner: Runner
 ) -> None:
-    batcher.submit([1], timeout=10)
+    batcher.submit([1], timeout=60)
     thread = batcher._thread
     batcher.close()
-    thread.join(10)
+    thread.join(60)
 
     assert not thread.is_alive()
-    assert batcher.submit([2], timeout=10) == [-2]
+    assert batcher.submit([2], timeout=60) == [-2]

@@ -27,7 +27,7 @@ FEED = rss_feed(rss_item("한빛전자"))
 def inside(settings) -> Iterator[FeedStandIn]:
     """A server of one's own network, which no feed may lead to."""
     settings.OUTGOING_ALLOWED = []
-    settings.PROVIDER_CONNECT_SECONDS = settings.PROVIDER_READ_SECONDS = 0.5
+    settings.PROVIDER_CONNECT_SECONDS = settings.PROVIDER_READ_SECONDS = 5
     stand_in = FeedStandIn()
     stand_in.publish("/search", FEED)
     with stand_in.running():
