@@ -21,7 +21,8 @@ def run_at_once(calls: Sequence[Callable[[], Result]], *, threads: int) -> list[
     lanes = len(calls) if threads % len(calls) == 0 else 1
     futures: list[Future[Result]] = [Future() for _ in calls]
     running = [
-        # Fresh ones, which take 0.1 ms: kept, they would have to end with the models, and outlive no fork.
+        # Fresh ones, which take 0.1 ms: kept, they would have to end with the models, and outlive no fork. An executor
+        # takes nothing any more while the process ends, though a run may still have texts to be read.
         Thread(target=_run, args=(calls[lane::lanes], futures[lane::lanes], threads // lanes), daemon=True)
         for lane in range(lanes)
     ]
@@ -35,9 +36,9 @@ def run_at_once(calls: Sequence[Callable[[], Result]], *, threads: int) -> list[
 def _run(calls: Sequence[Callable[[], Result]], futures: Sequence[Future[Result]], threads: int) -> None:
     import torch  # is there where models are; alone it takes seconds
 
-    torch.set_num_threads(threads)  # of this thread, and of any that starts later and does not set its own
     for call, future in zip(calls, futures, strict=True):
         try:
+            torch.set_num_threads(threads)  # of this thread, and of any that starts later and does not set its own
             future.set_result(call())
         except BaseException as exc:  # noqa: BLE001  raised where the result is waited for
             future.set_exception(exc)

@@ -54,6 +54,11 @@ def test_an_error_is_raised_once_all_have_ended(threads: int):
     assert ended.is_set()
 
 
+def test_what_torch_refuses_is_raised_and_not_waited_for():
+    with pytest.raises(RuntimeError, match="positive"):
+        run_at_once([torch.get_num_threads], threads=0)
+
+
 def test_threads_are_those_wanted_else_of_openmp_else_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert model_threads(0) == own_cores()
